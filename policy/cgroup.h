@@ -1,0 +1,57 @@
+/* How many CPUs the cgroups of a process allow: text of the kernel's files in, a place or a number out.
+ *
+ * Pure: no system call, allocation, clock or global. One rule decides every unclear case: a limit that is not certain
+ * is no limit, because a wrong one would slow a program down for no reason that its owner could find. */
+#ifndef UNIRUN_POLICY_CGROUP_H
+#define UNIRUN_POLICY_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The longest path of a cgroup that is looked at, with its final NUL; a longer one is in doubt. */
+enum { CGROUP_PATH = 1024 };
+
+/* Which hierarchy has the CPU controller of a process. */
+enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
+
+/* Where a process is in a hierarchy, as /proc/self/cgroup says it. */
+struct cgroup_membership {
+    enum cgroup_version version;
+    bool doubt; /* the file contradicts itself, or has a path that cannot be followed */
+    size_t length;
+    char path[CGROUP_PATH];
+};
+
+/* The directory of that place in the file system. directory[0..top) is the mount point, the uppermost directory that
+ * can be read; `root` is the length of the mount's root, zero where the mount shows the whole hierarchy. */
+struct cgroup_place {
+    size_t root, top, length;
+    char directory[CGROUP_PATH];
+};
+
+/* Takes in one line of /proc/self/cgroup, without its newline. Start with an all-zero struct and call it for every
+ * line. A v1 hierarchy with the cpu controller goes before v2: the controller is in one of them only. */
+void cgroup_membership_line(struct cgroup_membership *membership, const char *line, size_t length);
+
+/* Whether the file, read to its end, told a place that can be looked for. */
+bool cgroup_membership_known(const struct cgroup_membership *membership);
+
+/* Reads one line of /proc/self/mountinfo, without its newline. Returns whether it is a mount of the hierarchy in
+ * which `membership` is, and shows its cgroup; then `*place` is where. */
+bool cgroup_mount_line(const char *line, size_t length, const struct cgroup_membership *membership,
+                       struct cgroup_place *place);
+
+/* Whether `a` is to be preferred to `b`, an earlier line's: it shows at least as many ancestors. Among equals the later
+ * mount hides the earlier. */
+bool cgroup_place_is_better(const struct cgroup_place *a, const struct cgroup_place *b);
+
+/* Goes up to the parent directory, whose limit counts as well. Returns false at the mount point, with no change. */
+bool cgroup_place_up(struct cgroup_place *place);
+
+/* The whole CPUs that the text of cpu.max allows, rounded down, at least 1; 0 for no limit. */
+unsigned cgroup_quota_v2(const char *max, size_t length);
+
+/* The same for the texts of cpu.cfs_quota_us and cpu.cfs_period_us. */
+unsigned cgroup_quota_v1(const char *quota, size_t quota_length, const char *period, size_t period_length);
+
+#endif

@@ -1,0 +1,40 @@
+/* The text of a log line. Pure: bytes into a buffer of fixed size, no allocation, no libc call but memcpy.
+ *
+ * The wording is an interface: alert rules match `RuntimeWarning: *downgraded to stdlib behaviour*`. */
+#ifndef UNIRUN_SHIM_REPORT_LINE_H
+#define UNIRUN_SHIM_REPORT_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/config.h"
+#include "policy/reason.h"
+
+/* At most PIPE_BUF, so that a pipe takes a line whole; small enough for the stack of a signal handler. */
+enum { LINE_MOST = 1024 };
+
+struct line {
+    size_t length;
+    char text[LINE_MOST];
+};
+
+/* Something that was forwarded to libc although managing it was asked for. */
+struct downgrade {
+    int pid;
+    const char *call;
+    enum reason reason;
+    const char *object; /* the file name of the object that made the call */
+    uintptr_t offset;   /* of the call in that object, in bytes */
+    uint64_t count;     /* how often this call has been downgraded for this reason */
+};
+
+/* Each writes one whole line, newline included, over what `line` held. What does not fit is cut inside a value, never
+ * inside the wording, and control characters in values are escaped: it is always exactly one line. */
+void line_downgrade(struct line *line, enum log_format format, const struct downgrade *downgrade);
+void line_complaint(struct line *line, enum log_format format, int pid, const struct config_complaint *complaint);
+
+/* A line of level `info` or `debug`: `text` is a constant, `detail` a value that continues it. */
+void line_note(struct line *line, enum log_format format, int pid, const char *level, const char *text,
+               const char *detail);
+
+#endif

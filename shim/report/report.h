@@ -1,0 +1,37 @@
+/* The downgrade log: what could not be managed is counted, and said on stderr.
+ *
+ * A kind is a call and a reason. The first of a kind is said at once, then the 10th, the 100th and so on; what remains
+ * is summed up when the process ends or becomes another program. A line that stderr did not take is said with a later
+ * one.
+ *
+ * Context of every function, unless it says otherwise: any thread, a signal handler, a fork or vfork child; no lock is
+ * taken, errno is kept, nothing is a cancellation point. */
+#ifndef UNIRUN_SHIM_REPORT_REPORT_H
+#define UNIRUN_SHIM_REPORT_REPORT_H
+
+#include "policy/config.h"
+#include "policy/reason.h"
+#include "shim/switchboard/switchboard.h"
+
+/* Remembers stderr and what to say. Context: start-up, before anything else here. */
+void report_start(enum log level, enum log_format format);
+
+/* Counts a downgraded call made by the code at `caller` (a return address), and says it if it is due. */
+void report_downgrade(enum symbol call, enum reason reason, const void *caller);
+
+/* Says that the whole process is not managed; `culprit` is an address in the object that is the reason, or NULL for the
+ * program itself. */
+void report_process(enum reason reason, const void *culprit);
+
+/* Says that a setting's value was refused. */
+void report_complaint(const struct config_complaint *complaint);
+
+/* One line at level info or debug; `text` is a constant, `detail` continues it. */
+void report_info(const char *text, const char *detail);
+void report_debug(const char *text, const char *detail);
+
+/* Says every count that has not been said yet. Nothing in a vfork child: the counts are its parent's.
+ * Context: before exec; also at exit, by itself. */
+void report_totals(void);
+
+#endif

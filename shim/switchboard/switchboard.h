@@ -1,0 +1,98 @@
+/* The switchboard: where each interposed call goes.
+ *
+ * symbols.def has one row per symbol. From it derive the exported functions (trampolines.c, stubs_*.S), each of which
+ * is one indirect jump through `calls`, and the look-up of what stands behind us, `real`. */
+#ifndef UNIRUN_SHIM_SWITCHBOARD_H
+#define UNIRUN_SHIM_SWITCHBOARD_H
+
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/types.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "policy/config.h"
+
+/* What libc exports and no public header of it declares: aliases, and calls that their man pages say to declare. */
+int __arch_prctl(int code, unsigned long address);
+pid_t __fork(void);
+int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int __sched_setscheduler(pid_t thread, int policy, const struct sched_param *param);
+long __sysconf(int name);
+int arch_prctl(int code, unsigned long address);
+int capset(cap_user_header_t header, const cap_user_data_t data);
+
+/* A row's number; also its place in the tables. */
+enum symbol {
+#define SHIM(provider, family, name, versions, ret, params, args, route) SYMBOL_##name,
+#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) SYMBOL_##id,
+#define STUB(provider, family, name, versions, route) SYMBOL_##name,
+#include "shim/switchboard/symbols.def"
+    SYMBOLS
+};
+
+/* One pointer per row, in the order of the rows: the stubs find theirs by number. */
+union switchboard {
+    struct {
+#define SHIM(provider, family, name, versions, ret, params, args, route) ret(*name) params;
+#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) ret(*id) params;
+#define STUB(provider, family, name, versions, route) void *name;
+#include "shim/switchboard/symbols.def"
+    };
+    void *row[SYMBOLS];
+};
+
+/* calls  where an exported function jumps to. Valid as soon as our relocations are done: until start-up has run, an
+ *        early_<id>() that starts up. After that the function behind us, or the managed one.
+ * real   the function behind us: libc's, or another preload's. Complete before `calls` is first switched.
+ *
+ * A pointer is one aligned word and every value that it ever has is right to call, so both are read without a lock. */
+extern __attribute__((visibility("hidden"))) union switchboard calls, real;
+
+/* The name of a row as programs know it. */
+const char *switchboard_name(enum symbol symbol);
+
+/* Finds what stands behind us, for every row. Context: before `calls` is switched; any thread; repeating is harmless.
+ */
+void switchboard_resolve(void);
+
+/* Sends every call where `mode` says. Context: once, after switchboard_resolve(). */
+void switchboard_switch(enum mode mode);
+
+/* Starts up if that is possible now, and returns where this call goes: it arrived before start-up had run.
+ * Context: any thread, any constructor, a signal handler. Keeps errno. */
+void *switchboard_early(enum symbol symbol);
+
+/* Our own exported pthread_create, wherever that name is bound for others. */
+extern int switchboard_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+    __attribute__((nothrow));
+
+/* The registers of a call that a STUB row passes through before_<name>(), as the System V AMD64 ABI has them at entry.
+ */
+struct call_registers {
+    unsigned long argument[6];
+    const void *caller; /* the return address */
+};
+
+/* What managed mode runs: one function for each MANAGED row. */
+#define IF_MANAGED(declaration) declaration
+#define IF_FORWARD(declaration)
+#define SHIM(provider, family, name, versions, ret, params, args, route) IF_##route(ret managed_##name params;)
+#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) IF_##route(ret managed_##id params;)
+#define STUB(provider, family, name, versions, route)                                                                  \
+    IF_##route(void before_##name(const struct call_registers *registers);)
+#include "shim/switchboard/symbols.def"
+#undef IF_MANAGED
+#undef IF_FORWARD
+
+#endif

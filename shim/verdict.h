@@ -1,0 +1,12 @@
+/* The one place where a call of a managed process learns whether it is managed. */
+#ifndef UNIRUN_SHIM_VERDICT_H
+#define UNIRUN_SHIM_VERDICT_H
+
+#include "policy/decide.h"
+#include "shim/switchboard/switchboard.h"
+
+/* Decides on `request`, made through row `call` by the code at `caller`; a downgrade is reported. Whether it is
+ * managed. Context: any thread, a signal handler, a fork or vfork child. Keeps errno. */
+bool may_manage(enum request request, enum symbol call, const void *caller);
+
+#endif
