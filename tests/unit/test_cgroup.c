@@ -53,7 +53,8 @@ static void put(const char *path, const char *text)
 
 #define MOUNT_V2 "41 31 0:38 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define MOUNT_V1 "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
-#define MOUNT_OTHER "23 1 0:20 / /proc rw - proc proc rw\n33 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+#define MOUNT_OTHER                                                                                                    \
+    "23 1 0:20 / /proc rw - proc proc rw\n33 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
 
 static struct capacity capacity(void)
 {
@@ -149,9 +150,27 @@ static void no_limit_is_said_as_max_or_minus_one(void **state)
 static void a_doubtful_quota_is_no_limit(void **state)
 {
     static const char *const doubtful[] = {
-        "", "\n", " ", "100000", "100000\n", "100000 \n", "100000 0\n", "0 100000\n", "-5 100000\n", "1e5 100000\n",
-        "100000 100000 7\n", "100000  100000\n", "+1 1\n", "0x10 1\n", "max max\n", "100000 -1\n", "hello world\n",
-        "99999999999999999999 100000\n", "100000 99999999999999999999999\n", "100000,100000\n", "\t1 1\n",
+        "",
+        "\n",
+        " ",
+        "100000",
+        "100000\n",
+        "100000 \n",
+        "100000 0\n",
+        "0 100000\n",
+        "-5 100000\n",
+        "1e5 100000\n",
+        "100000 100000 7\n",
+        "100000  100000\n",
+        "+1 1\n",
+        "0x10 1\n",
+        "max max\n",
+        "100000 -1\n",
+        "hello world\n",
+        "99999999999999999999 100000\n",
+        "100000 99999999999999999999999\n",
+        "100000,100000\n",
+        "\t1 1\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof doubtful / sizeof *doubtful; i++) {
@@ -296,8 +315,8 @@ static void a_container_at_the_root_of_its_mount_is_found(void **state)
 
 static void a_path_outside_the_mount_is_no_limit(void **state)
 {
-    static const char *const outside[] = {"0::/..\n", "0::/../other\n", "0::/app/../..\n", "0::/other\n", "0::\n",
-                                          "0::app\n"};
+    static const char *const outside[] = {"0::/..\n",    "0::/../other\n", "0::/app/../..\n",
+                                          "0::/other\n", "0::\n",          "0::app\n"};
     (void)state;
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         put("/proc/self/cgroup", outside[i]);
@@ -328,8 +347,7 @@ static void a_hybrid_system_has_the_controller_in_v1(void **state)
 {
     (void)state;
     put("/proc/self/cgroup", "0::/unified\n4:cpu,cpuacct:/app\n1:name=systemd:/app\n");
-    put("/proc/self/mountinfo",
-        MOUNT_OTHER MOUNT_V1 "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    put("/proc/self/mountinfo", MOUNT_OTHER MOUNT_V1 "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
     put("/sys/fs/cgroup/unified/unified/cpu.max", "900000 100000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_quota_us", "200000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_period_us", "100000\n");
@@ -340,8 +358,7 @@ static void a_hybrid_system_may_have_the_controller_in_v2(void **state)
 {
     (void)state;
     put("/proc/self/cgroup", "5:memory:/m\n1:name=systemd:/app\n0::/app\n");
-    put("/proc/self/mountinfo",
-        MOUNT_OTHER "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    put("/proc/self/mountinfo", MOUNT_OTHER "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
     put("/sys/fs/cgroup/unified/app/cpu.max", "200000 100000\n");
     assert_quota(2, "/sys/fs/cgroup/unified/app");
 }
@@ -386,8 +403,8 @@ static void the_mount_that_shows_more_is_preferred(void **state)
 {
     (void)state;
     put("/proc/self/cgroup", "0::/a/b\n");
-    put("/proc/self/mountinfo", "41 31 0:38 /a /mnt rw - cgroup2 cgroup2 rw\n" MOUNT_V2
-                                "43 31 0:38 /a/b /mnt2 rw - cgroup2 cgroup2 rw\n");
+    put("/proc/self/mountinfo",
+        "41 31 0:38 /a /mnt rw - cgroup2 cgroup2 rw\n" MOUNT_V2 "43 31 0:38 /a/b /mnt2 rw - cgroup2 cgroup2 rw\n");
     put("/sys/fs/cgroup/cpu.max", "100000 100000\n");
     assert_quota(1, "/sys/fs/cgroup");
 }
@@ -403,9 +420,14 @@ static void optional_fields_of_a_mount_may_be_absent_or_many(void **state)
 
 static void garbage_in_the_files_is_no_limit(void **state)
 {
-    static const char *const garbage[] = {"\n\n\n", "-", " - ", "a b c d e f", "41 31 0:38 / /sys/fs/cgroup rw -",
+    static const char *const garbage[] = {"\n\n\n",
+                                          "-",
+                                          " - ",
+                                          "a b c d e f",
+                                          "41 31 0:38 / /sys/fs/cgroup rw -",
                                           "41 31 0:38 / /sys/fs/cgroup rw cgroup2 cgroup2 rw\n",
-                                          "41 31 0:38 x y rw - cgroup2 cgroup2 rw\n", "\\\\\\0\\04"};
+                                          "41 31 0:38 x y rw - cgroup2 cgroup2 rw\n",
+                                          "\\\\\\0\\04"};
     (void)state;
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
         put_v2("100000 100000\n");

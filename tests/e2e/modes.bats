@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# UNIRUN_COMPAT_MODE, and the processes that go to passthrough by themselves.
+
+setup() {
+    load helper
+}
+
+# under SETTING... -- COMMAND...: runs COMMAND with the shim and the settings.
+under() {
+    local settings=()
+    while [ "$1" != -- ]; do
+        settings+=("$1")
+        shift
+    done
+    shift
+    run --separate-stderr env LD_PRELOAD="$SHIM" "${settings[@]}" "$@"
+}
+
+mode_of() {
+    under "$@" -- "$PROGRAMS/mode"
+    [ "$status" -eq 0 ]
+}
+
+@test "unset and empty mean managed" {
+    mode_of A=1
+    [ "$output" = managed ]
+    mode_of UNIRUN_COMPAT_MODE=
+    [ "$output" = managed ]
+}
+
+@test "managed and passthrough mean what they say, and passthrough is silent" {
+    mode_of UNIRUN_COMPAT_MODE=managed
+    [ "$output" = managed ]
+    mode_of UNIRUN_COMPAT_MODE=passthrough UNIRUN_LOG=debug UNIRUN_QUANTUM_MS=nonsense
+    [ "$output" = passthrough ]
+    [ -z "$stderr" ]
+}
+
+@test "a bad mode means passthrough, with one line" {
+    mode_of UNIRUN_COMPAT_MODE=manged
+    [ "$output" = passthrough ]
+    [ "$(sed -E 's/\[[0-9]+\]/[PID]/' <<<"$stderr")" = \
+        "unirun[PID]: RuntimeWarning: UNIRUN_COMPAT_MODE='manged' is not one of managed, passthrough; using passthrough" ]
+}
+
+@test "every other bad value has one line and its default" {
+    mode_of UNIRUN_QUANTUM_MS=soon UNIRUN_DOMAIN=a/b
+    [ "$output" = managed ]
+    [ "$(wc -l <<<"$stderr")" -eq 2 ]
+    [[ $stderr == *"UNIRUN_QUANTUM_MS='soon' is not a number from 1 to 10000; using 50"* ]]
+    [[ $stderr == *"UNIRUN_DOMAIN='a/b' is not a name of 1 to 64 characters"*"; using default"* ]]
+}
+
+@test "until they are managed, threads and processes are forwarded, and each kind is said" {
+    under UNIRUN_COMPAT_MODE=managed UNIRUN_COUNTS=quota -- "$PROGRAMS/moments"
+    for call in pthread_create thrd_create fork vfork posix_spawn posix_spawnp sysconf get_nprocs; do
+        grep -qE "^unirun\[[0-9]+\]: RuntimeWarning: $call downgraded to stdlib behaviour: .* \(reason=unsupported caller=moments\+0x[0-9a-f]+ count=1\)$" <<<"$stderr" || {
+            echo "nothing said of $call"
+            return 1
+        }
+    done
+}
+
+@test "a program with a sanitizer runtime is passthrough (reason sanitizer)" {
+    printf '#include <stdio.h>\nint main(void) { puts("ran"); return 0; }\n' >"$BATS_TEST_TMPDIR/t.c"
+    gcc -fsanitize=thread "$BATS_TEST_TMPDIR/t.c" -o "$BATS_TEST_TMPDIR/t"
+    under UNIRUN_COMPAT_MODE=managed -- "$BATS_TEST_TMPDIR/t"
+    [ "$status" -eq 0 ]
+    [ "$output" = ran ]
+    [[ $stderr == *"process downgraded to stdlib behaviour: "*"(reason=sanitizer caller=libtsan.so."*" count=1)" ]]
+    [ "$(wc -l <<<"$stderr")" -eq 1 ]
+}
+
+@test "a program under rr or DMTCP is passthrough (reason recorder)" {
+    under RUNNING_UNDER_RR=1 -- "$PROGRAMS/mode"
+    [ "$output" = passthrough ]
+    [[ $stderr == *"(reason=recorder caller=mode+0x"*" count=1)" ]]
+}
+
+@test "a program that defines pthread_create itself is passthrough (reason preempted)" {
+    under A=1 -- "$PROGRAMS/owncreate"
+    [ "$status" -eq 0 ]
+    [ "$output" = "own pthread_create" ]
+    [[ $stderr == *"(reason=preempted caller=owncreate+0x"*" count=1)" ]]
+}
+
+@test "a program that only takes pthread_create's address is managed" {
+    under A=1 -- "$PROGRAMS/address"
+    [ "$status" -eq 0 ]
+    [[ $stderr != *preempted* ]]
+    [[ $stderr == *"pthread_create downgraded"*"caller=address+"* ]]
+}
+
+@test "UNIRUN_LOG=info says the mode, off says nothing" {
+    mode_of UNIRUN_LOG=info
+    [[ $stderr =~ ^unirun\[[0-9]+\]:\ info:\ managed\ mode,\ version\ [0-9.]+$ ]]
+    mode_of UNIRUN_LOG=off UNIRUN_COMPAT_MODE=bad
+    [ "$output" = passthrough ]
+    [ -z "$stderr" ]
+}
+
+@test "a privileged program is passthrough, silent, and reads no setting" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to make a set-user-ID program"
+    # In secure mode the loader takes a preload only from a system folder, by bare name, and if it is set-user-ID itself.
+    folder=$(dirname "$(ldconfig -p | awk '$1 == "libc.so.6" { print $NF; exit }')")
+    name=libunirun_shim_setuid_test.so
+    where=$(mktemp -d /tmp/unirun-setuid.XXXXXX)
+    cp "$SHIM" "$folder/$name"
+    chmod u+s "$folder/$name"
+    cp "$PROGRAMS/mode" "$where/mode"
+    chmod 755 "$where"
+    chmod 4755 "$where/mode"
+    run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
+        env LD_PRELOAD="$name" UNIRUN_COMPAT_MODE=bad UNIRUN_LOG=debug "$where/mode"
+    got=$output said=$stderr
+    # Without privilege the same preload is the ordinary shim: so it was loaded above.
+    chmod 755 "$where/mode"
+    run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
+        env LD_PRELOAD="$name" UNIRUN_COMPAT_MODE=managed "$where/mode"
+    ordinary=$output
+    rm -rf "$where" "${folder:?}/$name"
+    [ "$ordinary" = managed ]
+    [ "$got" = passthrough ]
+    [ -z "$said" ]
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# The built library: what it exports, what it needs, and what a call through it costs.
+
+setup() {
+    load helper
+}
+
+# The names of our rows as the lister knows them, routed ones only, in nm's spelling.
+routed_names() {
+    "$UNIRUN" list symbols --json | python3 -c '
+import json, sys
+for row in json.load(sys.stdin):
+    if row["disposition"] != "skip":
+        print(row["name"])' | sort -u
+}
+
+exported() {
+    nm -D --defined-only "$SHIM" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
+}
+
+@test "it exports exactly the routed rows and the functions of unirun.h" {
+    diff <(exported) <({ routed_names && printf 'unirun_mode\nunirun_version\n'; } | sort)
+}
+
+@test "it needs libc alone" {
+    run readelf -d "$SHIM"
+    [ "$(grep NEEDED <<<"$output")" = "$(grep 'libc.so.6' <<<"$output")" ]
+    [[ $output == *NODELETE* && $output == *BIND_NOW* ]]
+    [[ $output != *INITFIRST* ]]
+}
+
+@test "it needs no symbol newer than glibc 2.34" {
+    newest=$(nm -D --undefined-only "$SHIM" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -1)
+    [ "$(printf '%s\n' "$newest" GLIBC_2.34 | sort -V | tail -1)" = GLIBC_2.34 ]
+}
+
+@test "it uses no thread-local storage and no executable stack" {
+    run readelf -lW "$SHIM"
+    [[ $output != *" TLS "* ]]
+    [[ $output == *GNU_STACK*RW* && $output != *GNU_STACK*RWE* ]]
+}
+
+@test "every exported call is one indirect jump" {
+    objdump -d --no-show-raw-insn "$SHIM" >"$BATS_TEST_TMPDIR/code"
+    count=0
+    for name in $(nm -D --defined-only "$SHIM" | awk '$2 == "T" { sub(/@@/, "@", $3); print $3 }' | grep -v ^unirun_); do
+        # Of a name at two versions with one address, objdump shows one.
+        address=$(nm -D --defined-only "$SHIM" | sed 's/@@/@/' | awk -v n="$name" '$3 == n { print $1 }')
+        code=$(awk -v a="$address" '$1 == a && /^[0-9a-f]+ </ { on = 1; next } /^$/ { on = 0 } on' \
+            "$BATS_TEST_TMPDIR/code" | sed 's/^[^\t]*\t//' | grep -v endbr64 | head -1)
+        [[ $code =~ ^jmp\ +\*0x[0-9a-f]+\(%rip\) ]] || {
+            echo "$name: $code"
+            return 1
+        }
+        count=$((count + 1))
+    done
+    [ "$count" -gt 50 ]
+}
+
+@test "policy calls nothing but memcpy and memset" {
+    run nm -u "$UNIRUN_BUILD/policy/libpolicy.a"
+    [ "$status" -eq 0 ]
+    undefined=$(awk '$1 == "U" { print $2 }' <<<"$output" | sort -u)
+    own=$(nm --defined-only "$UNIRUN_BUILD/policy/libpolicy.a" | awk 'NF == 3 { print $3 }' | sort -u)
+    outside=$(comm -23 <(echo "$undefined") <(echo "$own") | grep -vE '^(memcpy|memset|_GLOBAL_OFFSET_TABLE_)?$' || true)
+    [ -z "$outside" ] || {
+        echo "$outside"
+        return 1
+    }
+}
+
+@test "policy has no variables" {
+    run nm "$UNIRUN_BUILD/policy/libpolicy.a"
+    [ "$status" -eq 0 ]
+    ! grep -E ' [bBcCD] ' <<<"$output"
+}
+
+# Names of the system calls that COMMAND makes in MODE once it has said "started" on stdout.
+calls_after_start() {
+    local mode=$1
+    shift
+    local trace=$BATS_TEST_TMPDIR/trace.$mode
+    rm -f "$trace".*
+    if [ "$mode" = plain ]; then
+        strace -ff -o "$trace" "$@" >/dev/null
+    else
+        strace -ff -o "$trace" -E LD_PRELOAD="$SHIM" -E UNIRUN_COMPAT_MODE="$mode" "$@" >/dev/null
+    fi
+    # The first process's trace from the marker on, and those of its threads and children up to their exec: what comes
+    # then is the start of another program. Waits depend on who is first, and how
+    # an arena's mapping is trimmed on its address, so those do not count.
+    for file in "$trace".*; do
+        if grep -q 'write(1, "started' "$file"; then
+            sed '1,/write(1, "started/d' "$file"
+        else
+            cat "$file"
+        fi | sed '/^execve(.* = 0$/,$d'
+    done | grep -oE '^[a-z0-9_]+\(' | grep -vE '^(futex|restart_syscall|exit_group|rseq|madvise|munmap)\(' | sort | uniq -c
+}
+
+@test "passthrough adds no system call after start-up" {
+    calls_after_start plain "$PROGRAMS/syscalls" >"$BATS_TEST_TMPDIR/plain"
+    calls_after_start passthrough "$PROGRAMS/syscalls" >"$BATS_TEST_TMPDIR/passthrough"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/plain")" -gt 3 ]
+    diff "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/passthrough"
+}
+
+@test "no descriptor is held and no thread is made" {
+    same_everywhere /usr/bin/python3 -c '
+import os
+print(sorted(os.listdir("/proc/self/fd")))
+print([l for l in open("/proc/self/status") if l.startswith("Threads")])'
+}
+
+@test "dlsym finds the shim, and the shim finds libc" {
+    run in_mode passthrough "$PROGRAMS/lookup"
+    [ "$status" -eq 0 ]
+    [[ $output == *"pthread_create in libunirun_shim.so"* ]]
+    [[ $output == *"behind it libc.so.6"* ]]
+}

@@ -1,0 +1,182 @@
+/* Makes calls that managed mode reports, after doing to its stderr what the first argument says.
+ * Second argument: how many. Third: how the process ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+/* One call that managed mode does not manage. sysconf is, unlike pthread_create, allowed anywhere. */
+static void call(void)
+{
+    errno = 4711;
+    sysconf(_SC_NPROCESSORS_ONLN);
+    if (errno != 4711)
+        printf("errno changed to %d\n", errno);
+}
+
+static int open_at_2(const char *path, int flags)
+{
+    close(2);
+    int fd = open(path, flags | O_CREAT, 0600);
+    if (fd != 2)
+        abort();
+    return fd;
+}
+
+static void fill_pipe(void)
+{
+    char block[4096] = {0};
+    int flags = fcntl(2, F_GETFL);
+    fcntl(2, F_SETFL, flags | O_NONBLOCK);
+    while (write(2, block, sizeof block) > 0)
+        ;
+    fcntl(2, F_SETFL, flags);
+}
+
+static void drain_pipe(void)
+{
+    char block[4096];
+    int fd = open("/proc/self/fd/2", O_RDONLY | O_NONBLOCK);
+    while (read(fd, block, sizeof block) > 0)
+        ;
+    close(fd);
+}
+
+static volatile sig_atomic_t signals;
+static void count_signal(int signal)
+{
+    (void)signal;
+    signals++;
+    call();
+}
+
+static void *create_with_cancel_pending(void *arg)
+{
+    (void)arg;
+    pthread_t thread;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+    pthread_cancel(pthread_self());
+    for (int i = 0; i < 10; i++)
+        call(); /* sysconf(_SC_NPROCESSORS_ONLN) may be a cancellation point by POSIX, but is none in glibc */
+    (void)thread;
+    puts("not cancelled by the log");
+    pthread_testcancel();
+    puts("never here");
+    return NULL;
+}
+
+static void prepare(const char *how)
+{
+    struct rlimit none = {0, 0};
+    if (!strcmp(how, "closed"))
+        close(2);
+    else if (!strcmp(how, "file"))
+        open_at_2("data", O_WRONLY);
+    else if (!strcmp(how, "unlinked"))
+        unlink("log"), open_at_2("log", O_WRONLY);
+    else if (!strcmp(how, "socket")) {
+        int pair[2];
+        close(2);
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || (pair[0] != 2 && pair[1] != 2))
+            abort();
+    } else if (!strcmp(how, "closefrom"))
+        closefrom(3);
+    else if (!strcmp(how, "full"))
+        fill_pipe();
+    else if (!strcmp(how, "nothing-to-write"))
+        setrlimit(RLIMIT_FSIZE, &none);
+    else if (!strcmp(how, "own-sigpipe")) {
+        /* A SIGPIPE of the program's own is pending: it must still be there afterwards. */
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        raise(SIGPIPE);
+    } else if (!strcmp(how, "timer")) {
+        struct itimerval every = {{0, 1000}, {0, 1000}};
+        signal(SIGALRM, count_signal);
+        setitimer(ITIMER_REAL, &every, NULL);
+    } else if (strcmp(how, "nothing"))
+        abort();
+}
+
+static void check(const char *how)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    printf("SIGPIPE pending %d, SIGXFSZ pending %d, SIGTTOU pending %d\n", sigismember(&pending, SIGPIPE),
+           sigismember(&pending, SIGXFSZ), sigismember(&pending, SIGTTOU));
+    struct itimerval stop = {{0, 0}, {0, 0}};
+    if (!strcmp(how, "timer"))
+        setitimer(ITIMER_REAL, &stop, NULL);
+    if (!strcmp(how, "full"))
+        drain_pipe();
+    fflush(stdout);
+}
+
+static void end(const char *how)
+{
+    if (!strcmp(how, "exit"))
+        exit(7);
+    if (!strcmp(how, "quick_exit"))
+        quick_exit(7);
+    if (!strcmp(how, "_exit"))
+        _exit(7);
+    if (!strcmp(how, "_Exit"))
+        _Exit(7);
+    if (!strcmp(how, "execv"))
+        execv("/bin/sh", (char *const[]){(char *)"sh", (char *)"-c", (char *)"exit 7", NULL});
+    if (!strcmp(how, "execlp"))
+        execlp("sh", "sh", "-c", "exit 7", (char *)NULL);
+    if (!strcmp(how, "cancel")) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, create_with_cancel_pending, NULL);
+        pthread_join(thread, NULL);
+        exit(7);
+    }
+    if (!strcmp(how, "fork")) {
+        /* The child owes nothing; then it makes one call of its own. vfork's child must not tell its parent's counts.
+         */
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            call();
+            exit(0);
+        }
+        waitpid(pid, &status, 0);
+        if ((pid = vfork()) == 0)
+            execl("/bin/true", "true", (char *)NULL);
+        waitpid(pid, &status, 0);
+        exit(7);
+    }
+    abort();
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t thread;
+    if (argc != 4)
+        return 2;
+    prepare(argv[1]);
+    for (int i = atoi(argv[2]); i > 0; i--)
+        call();
+    if (!strcmp(argv[1], "timer"))
+        while (signals < 200)
+            if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+                pthread_join(thread, NULL);
+    check(argv[1]);
+    end(argv[3]);
+}
