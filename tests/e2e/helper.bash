@@ -4,14 +4,17 @@
 #   UNIRUN, SHIM   the launcher and the library in it
 #   EMPTY          a library that does nothing, for "as with any preload" comparisons
 #   PROGRAMS       the folder of the built tests/programs
+#
+# "Appears unused" (SC2034) is about what the files that load this one use.
 
 bats_require_minimum_version 1.8.0
 
 : "${UNIRUN_BUILD:?set it to the build folder, or run tests/run}"
+# shellcheck disable=SC2034
 UNIRUN=$UNIRUN_BUILD/tools/unirun
 SHIM=$UNIRUN_BUILD/shim/libunirun_shim.so
 PROGRAMS=$UNIRUN_BUILD/tests/programs
-# shellcheck disable=SC2034  # used by the files that load this one
+# shellcheck disable=SC2034
 EMPTY=$PROGRAMS/libempty.so
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 # Debian's own programs, and messages in one language, whatever the caller has.
@@ -23,21 +26,26 @@ for name in $(compgen -e UNIRUN_); do
 done
 unset LD_PRELOAD name
 
-# in_mode MODE COMMAND...: runs COMMAND plain, or under the shim in passthrough or managed mode. What else stands in
-# PRELOAD_BEFORE and PRELOAD_AFTER is preloaded around the shim (and alone in plain mode).
-in_mode() {
+# Sets $environment to the env(1) command that starts a program plain, or under the shim in passthrough or managed mode.
+# What else stands in PRELOAD_BEFORE and PRELOAD_AFTER is preloaded around the shim (and alone in plain mode).
+prepare_mode() {
     local mode=$1 preload
-    shift
     case $mode in
     plain) preload="${PRELOAD_BEFORE:-} ${PRELOAD_AFTER:-}" ;;
     *) preload="${PRELOAD_BEFORE:-} $SHIM ${PRELOAD_AFTER:-}" ;;
     esac
     read -r preload <<<"$preload" # no space around
-    if [ "$mode" = plain ]; then
-        env ${preload:+LD_PRELOAD="$preload"} "$@"
-    else
-        env LD_PRELOAD="$preload" UNIRUN_COMPAT_MODE="$mode" "$@"
-    fi
+    environment=(env)
+    [ -z "$preload" ] || environment+=(LD_PRELOAD="$preload")
+    [ "$mode" = plain ] || environment+=(UNIRUN_COMPAT_MODE="$mode")
+}
+
+# in_mode MODE COMMAND...: runs COMMAND in that mode.
+in_mode() {
+    local environment
+    prepare_mode "$1"
+    shift
+    "${environment[@]}" "$@"
 }
 
 # Without the lines that the shim may add to stderr in managed mode. Such a line may come while the program is in the
@@ -51,14 +59,15 @@ without_our_lines() {
 # Output that differs from run to run by itself (times, addresses, process ids) is made equal by NORMALIZE, a sed script.
 # A file named `stdin` in $BATS_TEST_TMPDIR is the input of each. Leaves plain's results in $status, $output, $stderr.
 run_all_modes() {
-    local mode part got base=$BATS_TEST_TMPDIR/modes input=/dev/null
+    local mode part got environment base=$BATS_TEST_TMPDIR/modes input=/dev/null
     [ ! -f "$BATS_TEST_TMPDIR/stdin" ] || input=$BATS_TEST_TMPDIR/stdin
     for mode in plain passthrough managed; do
         rm -rf "${base:?}/$mode"
         mkdir -p "$base/$mode/cwd"
         got=0
-        (cd "$base/$mode/cwd" &&
-            in_mode "$mode" "$@" <"$input" >../out.raw 2>../err.raw 3>&- 4>&-) || got=$?
+        prepare_mode "$mode"
+        # exec: what bash says about a death by signal is not the program's stderr.
+        (cd "$base/$mode/cwd" && exec "${environment[@]}" "$@" <"$input" >../out.raw 2>../err.raw 3>&- 4>&-) || got=$?
         echo "$got" >"$base/$mode/status"
         sed -E "${NORMALIZE:-}" "$base/$mode/out.raw" >"$base/$mode/out"
         if [ "$mode" = managed ]; then
