@@ -165,7 +165,8 @@ static unsigned quota_of(const char *root, const char *directory, enum cgroup_ve
     return cgroup_quota_v1(quota, quota_length, period, period_length);
 }
 
-/* The least quota from the process's own cgroup up; of equal ones the uppermost is named, which is where to change it. */
+/* The least quota from the process's own cgroup up; of equal ones the uppermost is named, which is where to change it.
+ */
 static void read_quota(const char *root, struct capacity *capacity, enum cgroup_version *version)
 {
     struct cgroup_place place;

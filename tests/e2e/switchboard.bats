@@ -10,7 +10,7 @@ routed_names() {
     "$UNIRUN" list symbols --json | python3 -c '
 import json, sys
 for row in json.load(sys.stdin):
-    if row["disposition"] != "skip":
+    if row["route"] in ("managed", "forwarded"):
         print(row["name"])' | sort -u
 }
 

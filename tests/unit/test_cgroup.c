@@ -193,18 +193,22 @@ static void a_doubtful_v1_number_is_no_limit(void **state)
 
 static void a_number_file_that_is_too_long_is_no_limit(void **state)
 {
-    char max[200];
     (void)state;
-    memset(max, '0', sizeof max);
-    memcpy(max + sizeof max - 11, "1 1\n", 5);
-    put_v2(max);
-    assert_no_limit();
+    for (int zeros = 40; zeros < 70; zeros++) {
+        char max[128];
+        snprintf(max, sizeof max, "%0*d 1000000\n", zeros, 900000);
+        put_v2(max);
+        /* Read short, the period would lose a digit, and the quota be many times as large. */
+        assert_true(capacity().quota <= 1);
+    }
 }
 
 static void a_quota_past_any_machine_does_not_wrap(void **state)
 {
     (void)state;
     put_v2("18446744073709551615 1\n");
+    assert_quota(UINT_MAX, "/sys/fs/cgroup/app");
+    put_v2("4294967297 1\n");
     assert_quota(UINT_MAX, "/sys/fs/cgroup/app");
 }
 
@@ -294,6 +298,16 @@ static void a_namesake_beside_the_path_does_not_count(void **state)
     assert_no_limit();
 }
 
+static void a_namesake_of_an_ancestor_does_not_count(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/ab/cd\n");
+    put("/proc/self/mountinfo", MOUNT_V2);
+    put("/sys/fs/cgroup/a/cpu.max", "100000 100000\n");
+    put("/sys/fs/cgroup/ab/c/cpu.max", "100000 100000\n");
+    assert_no_limit();
+}
+
 static void a_container_sees_its_part_of_the_hierarchy(void **state)
 {
     (void)state;
@@ -347,7 +361,7 @@ static void a_hybrid_system_has_the_controller_in_v1(void **state)
 {
     (void)state;
     put("/proc/self/cgroup", "0::/unified\n4:cpu,cpuacct:/app\n1:name=systemd:/app\n");
-    put("/proc/self/mountinfo", MOUNT_OTHER MOUNT_V1 "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    put("/proc/self/mountinfo", MOUNT_V1 MOUNT_OTHER "42 31 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
     put("/sys/fs/cgroup/unified/unified/cpu.max", "900000 100000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_quota_us", "200000\n");
     put("/sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_period_us", "100000\n");
@@ -409,6 +423,16 @@ static void the_mount_that_shows_more_is_preferred(void **state)
     assert_quota(1, "/sys/fs/cgroup");
 }
 
+static void a_later_mount_hides_an_earlier_one(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/app\n");
+    put("/proc/self/mountinfo", "40 31 0:38 / /old rw - cgroup2 cgroup2 rw\n" MOUNT_V2);
+    put("/old/app/cpu.max", "500000 100000\n");
+    put("/sys/fs/cgroup/app/cpu.max", "200000 100000\n");
+    assert_quota(2, "/sys/fs/cgroup/app");
+}
+
 static void optional_fields_of_a_mount_may_be_absent_or_many(void **state)
 {
     (void)state;
@@ -462,6 +486,16 @@ static void very_long_lines_of_others_do_not_hide_the_mount(void **state)
     put_filled("/proc/self/mountinfo", "50 1 0:44 / /overlay rw - overlay overlay rw,lowerdir=", 'x', 100000,
                "\n" MOUNT_V2);
     assert_quota(1, "/sys/fs/cgroup/app");
+}
+
+static void the_end_of_a_long_line_is_no_line(void **state)
+{
+    (void)state;
+    for (size_t length = 1900; length < 2200; length++) {
+        put_v2("100000 100000\n");
+        put_filled("/proc/self/mountinfo", "50 1 0:44 / /overlay rw - overlay overlay ", 'x', length, MOUNT_V2);
+        assert_no_limit();
+    }
 }
 
 static void a_path_that_is_too_long_is_no_limit(void **state)
@@ -569,6 +603,7 @@ int main(void)
         TEST(of_equal_limits_the_uppermost_is_named),
         TEST(an_ancestor_counts_where_the_cgroup_itself_is_in_doubt),
         TEST(a_namesake_beside_the_path_does_not_count),
+        TEST(a_namesake_of_an_ancestor_does_not_count),
         TEST(a_container_sees_its_part_of_the_hierarchy),
         TEST(a_container_at_the_root_of_its_mount_is_found),
         TEST(a_path_outside_the_mount_is_no_limit),
@@ -581,9 +616,11 @@ int main(void)
         TEST(a_colon_in_a_cgroup_name_is_part_of_it),
         TEST(blanks_in_a_mount_point_are_octal),
         TEST(the_mount_that_shows_more_is_preferred),
+        TEST(a_later_mount_hides_an_earlier_one),
         TEST(optional_fields_of_a_mount_may_be_absent_or_many),
         TEST(garbage_in_the_files_is_no_limit),
         TEST(very_long_lines_of_others_do_not_hide_the_mount),
+        TEST(the_end_of_a_long_line_is_no_line),
         TEST(a_path_that_is_too_long_is_no_limit),
         TEST(the_affinity_mask_limits_a_larger_quota),
         TEST(the_affinity_mask_is_named_where_both_are_equal),

@@ -1,0 +1,59 @@
+/* What the subcommands share: exit statuses, arguments, and the ways to say something. */
+#ifndef UNIRUN_TOOLS_COMMAND_H
+#define UNIRUN_TOOLS_COMMAND_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "policy/config.h"
+#include "policy/reason.h"
+
+/* 125 to 127 are those of env(1), so that `unirun run` can stand where it stood. */
+enum {
+    EXIT_FINE = 0,
+    EXIT_PROBLEM = 1,
+    EXIT_USAGE = 2,
+    EXIT_OURS = 125,
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+};
+
+/* argv[0] is the subcommand's name. Each returns the exit status. */
+int command_run(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+int command_parity(int argc, char **argv);
+int command_list(int argc, char **argv);
+
+/* ---- arguments ---- */
+
+enum { KEY_HELP = 0x100, KEY_JSON, KEY_FIRST };
+
+#define ARGUMENTS_HELP                                                                                                 \
+    {                                                                                                                  \
+        "help", KEY_HELP, NULL, 0, "show this text", -1                                                                \
+    }
+#define ARGUMENTS_JSON                                                                                                 \
+    {                                                                                                                  \
+        "json", KEY_JSON, NULL, 0, "write JSON", 0                                                                     \
+    }
+
+/* Parses the options of `unirun NAME`, up to `--` or the first argument that is no option. Bad input and --help end the
+ * process. Returns what follows the options, up to argv's NULL. A parser returns arguments_default() for keys that are
+ * not its own. */
+char **arguments_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input);
+error_t arguments_default(int key, struct argp_state *state);
+
+/* Ends the process with one line on stderr: "unirun NAME: ..." */
+_Noreturn void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Memory that is there: ends the process where there is none. */
+void *needed(void *memory);
+char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- log lines, as the library writes them ---- */
+
+/* The program at `path` will not be managed. */
+void say_downgrade(enum log_format format, const char *path, enum reason reason);
+void say_warning(enum log_format format, const char *text);
+
+#endif
