@@ -61,7 +61,7 @@ without_our_lines() {
 run_all_modes() {
     local mode part got environment base=$BATS_TEST_TMPDIR/modes input=/dev/null
     [ ! -f "$BATS_TEST_TMPDIR/stdin" ] || input=$BATS_TEST_TMPDIR/stdin
-    for mode in plain passthrough managed; do
+    for mode in ${MODES:-plain passthrough managed}; do
         rm -rf "${base:?}/$mode"
         mkdir -p "$base/$mode/cwd"
         got=0
@@ -76,7 +76,7 @@ run_all_modes() {
             sed -E "${NORMALIZE:-}" "$base/$mode/err.raw" >"$base/$mode/err"
         fi
     done
-    for mode in passthrough managed; do
+    for mode in ${MODES:-plain passthrough managed}; do
         for part in status out err; do
             diff -u --label "plain/$part" --label "$mode/$part" "$base/plain/$part" "$base/$mode/$part" || return 1
         done
