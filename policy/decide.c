@@ -22,8 +22,23 @@ struct verdict decide_call(enum request request, const struct config *config, ca
 {
     if (config->mode == MODE_PASSTHROUGH || !is_wanted(request, config))
         return (struct verdict){OUTCOME_FORWARD, REASON_NONE};
-    if (!(can & 1u << request))
-        return downgrade(REASON_UNSUPPORTED);
+    if (!(can & 1u << request)) /* of threads only what libc lacks is missing */
+        return downgrade(request == REQUEST_THREAD ? REASON_LIBC : REASON_UNSUPPORTED);
+    return (struct verdict){OUTCOME_MANAGED, REASON_NONE};
+}
+
+struct verdict decide_thread(const struct thread_facts *facts)
+{
+    if (facts->own_stack)
+        return downgrade(REASON_ATTRIBUTE_STACK);
+    if (facts->own_scheduling)
+        return downgrade(REASON_ATTRIBUTE_SCHEDULING);
+    if (facts->own_affinity)
+        return downgrade(REASON_ATTRIBUTE_AFFINITY);
+    if (facts->unknown_creator)
+        return downgrade(REASON_CREATOR);
+    if (facts->no_memory)
+        return downgrade(REASON_MEMORY);
     return (struct verdict){OUTCOME_MANAGED, REASON_NONE};
 }
 

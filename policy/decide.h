@@ -37,6 +37,18 @@ struct verdict {
 /* The verdict on one call of a managed process. */
 struct verdict decide_call(enum request request, const struct config *config, capabilities can);
 
+/* What is known of one new thread. */
+struct thread_facts {
+    bool own_stack;       /* attributes: a stack of the program's */
+    bool own_scheduling;  /* attributes: explicit scheduling */
+    bool own_affinity;    /* attributes: a CPU set */
+    bool unknown_creator; /* what it inherits cannot be told */
+    bool no_memory;       /* for its record */
+};
+
+/* The verdict on a new thread, where REQUEST_THREAD is managed as such. */
+struct verdict decide_thread(const struct thread_facts *facts);
+
 /* ---- a process ---- */
 
 /* What the shim finds around itself at start-up. */

@@ -17,4 +17,8 @@
         __atomic_compare_exchange_n(p, &expected_, desired, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);                \
     })
 
+/* If *p is *expected, makes it `desired`; whether it did. Otherwise *expected becomes what *p is. */
+#define cas_seq_cst(p, expected, desired)                                                                              \
+    __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)
+
 #endif

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/object.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/verdict.h"
 
 struct config settings;
 
@@ -82,11 +84,14 @@ static void decide(char *const *env)
     settings.mode = verdict.mode;
     if (verdict.mode == MODE_PASSTHROUGH && verdict.reason == REASON_NONE && !refused)
         return; /* asked for: silence */
+    object_start();
     report_start(settings.log, settings.log_format);
     for (size_t i = 0; i < complained; i++)
         report_complaint(&complaints[i]);
     if (verdict.reason != REASON_NONE)
         report_process(verdict.reason, sanitizer ? sanitizer : preemption);
+    if (settings.mode == MODE_MANAGED)
+        verdict_start();
     say_mode();
 }
 

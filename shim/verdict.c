@@ -2,9 +2,19 @@
 
 #include "shim/report/report.h"
 #include "shim/startup.h"
+#include "shim/thread/attributes.h"
+#include "shim/thread/pool.h"
+#include "shim/thread/worker.h"
 
-/* What this version manages. */
-static const capabilities can = 0;
+/* Written by start-up, before the calls are switched to us. */
+static capabilities can;
+
+void verdict_start(void)
+{
+    attributes_defaults_changed();
+    if (pool_start(settings.pool_max, settings.idle_ms) && worker_start())
+        can |= 1u << REQUEST_THREAD;
+}
 
 bool may_manage(enum request request, enum symbol call, const void *caller)
 {

@@ -1,14 +1,13 @@
 #include "shim/report/report.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/object.h"
 #include "shim/report/line.h"
 #include "shim/report/output.h"
 
@@ -61,9 +60,6 @@ static void note_said(struct kind *kind, uint64_t count)
 
 /* ---- whose code was it? ---- */
 
-/* Of libc since 2.35, lock-free and safe in signal handlers; before that NULL, and callers stay bare addresses. */
-static int (*find_object)(void *address, struct dl_find_object *result);
-
 static const char *base_name(const char *path)
 {
     const char *base = path;
@@ -76,13 +72,13 @@ static const char *base_name(const char *path)
 /* Where a code address is. `scratch` holds the result if it is the program itself, which the loader gives no name. */
 static void locate(const void *address, struct downgrade *d, char *scratch, size_t size)
 {
-    struct dl_find_object found;
+    struct object found;
     d->object = "unknown";
     d->offset = (uintptr_t)address;
-    if (!find_object || find_object((void *)address, &found) != 0)
+    if (!object_find(address, &found))
         return;
-    d->offset = (uintptr_t)address - found.dlfo_link_map->l_addr;
-    d->object = base_name(found.dlfo_link_map->l_name);
+    d->offset = (uintptr_t)address - found.base;
+    d->object = base_name(found.name);
     if (*d->object)
         return;
     ssize_t length = readlink("/proc/self/exe", scratch, size - 1);
@@ -194,6 +190,5 @@ void report_start(enum log new_level, enum log_format new_format)
         return;
     output_remember();
     madvise(&counts, sizeof counts, MADV_WIPEONFORK);
-    find_object = (__typeof__(find_object))dlsym(RTLD_NEXT, "_dl_find_object");
     at_quick_exit(at_end);
 }

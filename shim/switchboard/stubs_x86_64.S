@@ -135,4 +135,28 @@ early:
     .set row, 0
 #include "shim/switchboard/symbols.def"
 
+/* void fpu_read(struct fpu_control *), void fpu_write(const struct fpu_control *): MXCSR and the x87 control word, which
+ * a thread inherits. */
+    .globl fpu_read
+    .hidden fpu_read
+    .type fpu_read, @function
+fpu_read:
+    .cfi_startproc
+    stmxcsr (%rdi)
+    fnstcw 4(%rdi)
+    ret
+    .cfi_endproc
+    .size fpu_read, .-fpu_read
+
+    .globl fpu_write
+    .hidden fpu_write
+    .type fpu_write, @function
+fpu_write:
+    .cfi_startproc
+    ldmxcsr (%rdi)
+    fldcw 4(%rdi)
+    ret
+    .cfi_endproc
+    .size fpu_write, .-fpu_write
+
     .section .note.GNU-stack, "", @progbits

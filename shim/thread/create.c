@@ -1,16 +1,155 @@
-/* Thread creation in managed mode. */
+/* Thread creation in managed mode: a parked worker where one fits, else a new thread that becomes a worker. */
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "shim/atomic.h"
+#include "shim/os.h"
+#include "shim/report/report.h"
+#include "shim/thread/attributes.h"
+#include "shim/thread/change.h"
+#include "shim/thread/lineage.h"
+#include "shim/thread/pool.h"
+#include "shim/thread/spin.h"
+#include "shim/thread/worker.h"
 #include "shim/verdict.h"
 
 #define CALLER __builtin_return_address(0)
 
+struct task {
+    void *(*run)(void *);
+    void *arg;
+    bool is_c11;
+};
+
+static void give_task(struct worker *worker, const struct task *task, bool detached)
+{
+    worker->run = task->run;
+    worker->arg = task->arg;
+    worker->is_c11 = task->is_c11;
+    worker->joining = worker->joiner = 0;
+    sem_init(&worker->done, 0, 0);
+    /* Relaxed: the hand-over publishes it, worker_call() or libc's pthread_create. */
+    store_relaxed(&worker->word, TASK | (detached ? DETACHED : 0));
+}
+
+/* What a thread of libc's making inherits from its creator by itself, and a parked one has to be told. */
+static void note_inheritance(struct inheritance *inherited, const struct attributes *wanted)
+{
+    if (wanted->has_mask)
+        inherited->mask = wanted->mask;
+    else
+        pthread_sigmask(SIG_SETMASK, NULL, &inherited->mask);
+    fpu_read(&inherited->fpu);
+    inherited->has_name = names_are_used();
+    if (inherited->has_name)
+        ((int (*)(int, ...))real.prctl)(PR_GET_NAME, inherited->name);
+}
+
+static bool recycle(pthread_t *thread, const struct attributes *wanted, const struct task *task)
+{
+    struct worker *worker = pool_claim(wanted->stack, slot.lineage);
+    if (!worker && spin_for_parking())
+        worker = pool_claim(wanted->stack, slot.lineage);
+    if (!worker)
+        return false;
+    give_task(worker, task, wanted->detached);
+    note_inheritance(&worker->inherited, wanted);
+    *thread = worker->id;
+    spin_called(worker);
+    worker_call(worker, CALL_RUN);
+    return true;
+}
+
+/* libc refused for want of threads or memory. Idle workers of other kinds may be what is in the way; and under load the
+ * kernel refuses for a moment what it grants in the next. */
+enum { TRIES = 10, TRY_AGAIN_NS = 1000000 };
+
+static int create_real(pthread_t *id, const pthread_attr_t *attr, struct worker *worker)
+{
+    int error = real.pthread_create(id, attr, worker_main, worker);
+    for (int tries = 1; error == EAGAIN && tries < TRIES; tries++) {
+        static const uint32_t never;
+        pool_dismiss_idle();
+        os_wait(&never, 0, TRY_AGAIN_NS);
+        error = real.pthread_create(id, attr, worker_main, worker);
+    }
+    return error;
+}
+
+/* A new thread, which will be recycled unless it is `plain`. */
+static int create(pthread_t *thread, const pthread_attr_t *attr, const struct attributes *wanted, bool plain,
+                  const struct task *task, struct worker *worker)
+{
+    pthread_attr_t joinable;
+    pthread_t id;
+    give_task(worker, task, wanted->detached);
+    worker->stack = wanted->stack;
+    worker->lineage = wanted->facts.own_affinity || wanted->facts.own_scheduling ? lineage_new() : slot.lineage;
+    worker->birth_id = thread;
+    /* A worker's thread outlives its task, so libc must not free it when the task ends. The copy shares what the
+     * original points to, and is not destroyed. */
+    if (attr && !plain) {
+        joinable = *attr;
+        pthread_attr_setdetachstate(&joinable, PTHREAD_CREATE_JOINABLE);
+        attr = &joinable;
+    }
+    if (plain)
+        worker->word |= RETIRED;
+    int error = create_real(&id, attr, worker);
+    if (error) {
+        record_free(worker);
+        return error;
+    }
+    worker_store_id(worker, id);
+    /* Release: we do not touch the record any more; see record_free(). */
+    __atomic_fetch_or(&worker->birth, BIRTH_SEEN, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_attr_t *attr, const struct task *task,
+                         const void *caller)
+{
+    struct attributes wanted;
+    attributes_read(attr, &wanted);
+    wanted.facts.unknown_creator = slot.lineage == LINEAGE_UNKNOWN || pool_is_forgotten();
+    struct verdict verdict = decide_thread(&wanted.facts);
+    bool managed = verdict.outcome == OUTCOME_MANAGED && !pool_is_draining();
+    fresh_prepare();
+    if (managed && recycle(thread, &wanted, task))
+        return 0;
+    struct worker *worker = record_new();
+    if (!worker) {
+        wanted.facts.no_memory = true;
+        verdict = decide_thread(&wanted.facts);
+    }
+    if (verdict.outcome == OUTCOME_DOWNGRADE)
+        report_downgrade(symbol, verdict.reason, caller);
+    if (!worker)
+        return -1;
+    return create(thread, attr, &wanted, !managed, task, worker);
+}
+
 int managed_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
 {
-    may_manage(REQUEST_THREAD, SYMBOL_pthread_create, CALLER);
-    return real.pthread_create(thread, attr, run, arg);
+    if (!may_manage(REQUEST_THREAD, SYMBOL_pthread_create, CALLER))
+        return real.pthread_create(thread, attr, run, arg);
+    const struct task task = {run, arg, false};
+    int error = create_thread(SYMBOL_pthread_create, thread, attr, &task, CALLER);
+    return error >= 0 ? error : real.pthread_create(thread, attr, run, arg);
+}
+
+/* As libc translates them (thrd_create(3), glibc's thrd_err_map). */
+static int thrd_error_of(int error)
+{
+    return error == 0 ? thrd_success : error == ENOMEM ? thrd_nomem : thrd_error;
 }
 
 int managed_thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 {
-    may_manage(REQUEST_THREAD, SYMBOL_thrd_create, CALLER);
-    return real.thrd_create(thread, run, arg);
+    if (!may_manage(REQUEST_THREAD, SYMBOL_thrd_create, CALLER))
+        return real.thrd_create(thread, run, arg);
+    const struct task task = {(void *(*)(void *))(void (*)(void))run, arg, true};
+    int error = create_thread(SYMBOL_thrd_create, thread, NULL, &task, CALLER);
+    return error >= 0 ? thrd_error_of(error) : real.thrd_create(thread, run, arg);
 }

@@ -1,0 +1,89 @@
+/* What can be read of a thread, in managed mode: it must look like a new one's. A task's CPU clock starts near zero. */
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "shim/atomic.h"
+#include "shim/switchboard/switchboard.h"
+#include "shim/thread/pool.h"
+#include "shim/thread/worker.h"
+
+enum { SECOND = 1000000000 };
+
+static int64_t base_of(const struct worker *worker)
+{
+    return worker ? load_relaxed(&worker->traces.cpu_base) : 0;
+}
+
+/* The kernel's numbers for the clocks of other threads (linux/posix-timers_types.h): ~tid << 3, 4 for "a thread". */
+static struct worker *worker_of_clock(clockid_t clock)
+{
+    if (clock == CLOCK_THREAD_CPUTIME_ID)
+        return slot.worker;
+    if (clock >= 0 || (clock & 7) != (4 | 2))
+        return NULL;
+    int tid = ~(clock >> 3);
+    return tid == 0 ? slot.worker : pool_find(tid);
+}
+
+static void subtract(struct timespec *time, int64_t base)
+{
+    int64_t left = (int64_t)time->tv_sec * SECOND + time->tv_nsec - base;
+    if (left < 0)
+        left = 0;
+    time->tv_sec = left / SECOND;
+    time->tv_nsec = left % SECOND;
+}
+
+static __attribute__((noinline)) int read_cpu_clock(clockid_t clock, struct timespec *now)
+{
+    int result = real.clock_gettime(clock, now);
+    if (result == 0)
+        subtract(now, base_of(worker_of_clock(clock)));
+    return result;
+}
+
+int managed_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (__builtin_expect(clock != CLOCK_THREAD_CPUTIME_ID && clock >= 0, 1))
+        return real.clock_gettime(clock, now);
+    return read_cpu_clock(clock, now);
+}
+
+/* ---- getrusage(RUSAGE_THREAD) ---- */
+
+static void take_away(struct timeval *time, const struct timeval *base)
+{
+    struct timeval left;
+    timersub(time, base, &left);
+    *time = left.tv_sec < 0 ? (struct timeval){0, 0} : left;
+}
+
+int managed_getrusage(enum __rusage_who who, struct rusage *usage)
+{
+    int result = real.getrusage(who, usage);
+    if (who != RUSAGE_THREAD || result != 0 || !slot.worker)
+        return result;
+    const struct rusage *base = fresh_usage_base(&slot.worker->traces);
+    take_away(&usage->ru_utime, &base->ru_utime);
+    take_away(&usage->ru_stime, &base->ru_stime);
+    usage->ru_minflt -= base->ru_minflt;
+    usage->ru_majflt -= base->ru_majflt;
+    usage->ru_inblock -= base->ru_inblock;
+    usage->ru_oublock -= base->ru_oublock;
+    usage->ru_nvcsw -= base->ru_nvcsw;
+    usage->ru_nivcsw -= base->ru_nivcsw;
+    return result;
+}
+
+/* ---- pthread_getattr_np ---- */
+
+/* A worker's thread is always joinable for libc; its task may be detached. */
+int managed_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
+{
+    int error = real.pthread_getattr_np(thread, attr);
+    struct worker *worker = slot_of(thread)->worker;
+    if (error == 0 && worker && load_relaxed(&worker->word) & DETACHED)
+        pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
+    return error;
+}

@@ -1,0 +1,339 @@
+#include "shim/thread/fresh.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <link.h>
+#include <linux/futex.h>
+#include <locale.h>
+#include <netdb.h>
+#include <resolv.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+
+#undef p_type /* resolv.h: a function of its own; we mean the field of a program header */
+
+#include "shim/atomic.h"
+#include "shim/lock.h"
+#include "shim/object.h"
+#include "shim/os.h"
+#include "shim/switchboard/switchboard.h"
+
+/* ---- walking the loaded objects ---- */
+
+/* dl_iterate_phdr holds a lock that fork does not make free in the child (it does so for the loader's others). So no
+ * fork may happen while we are inside: every walk holds `walking`, and fork waits for it. In wiped memory: free in a
+ * child. */
+static union {
+    lock_word walking;
+    char page[OS_PAGE];
+} wiped __attribute__((aligned(OS_PAGE)));
+
+enum { FORK_PATIENCE_NS = 100 * 1000 * 1000 };
+static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
+
+void fresh_prefork(void)
+{
+    /* Bounded: a program that forks inside its own dl_iterate_phdr callback holds the loader's lock, and a worker may
+     * wait for that, holding ours. The child is then the one that has the loader's lock, and all is well. */
+    if (lock_within(&wiped.walking, FORK_PATIENCE_NS))
+        forking = pthread_self();
+}
+
+void fresh_postfork(void)
+{
+    if (forking != pthread_self())
+        return;
+    forking = 0;
+    unlock(&wiped.walking); /* in the child it is free already, and stays so */
+}
+
+/* ---- thread-local storage ---- */
+
+/* Objects whose thread-local data outlives the task: libc's (caches of malloc and the like; what a program can see of
+ * the rest is made fresh below), the loader's, ours, and the allocator's, whose caches are what makes it fast. By the
+ * address that they are loaded at: names can be anything. */
+enum { KEPT = 4 };
+static uintptr_t kept[KEPT];
+static bool kept_known;
+
+static void keep(const void *address)
+{
+    static int count;
+    struct object object;
+    Dl_info info;
+    if (!address || count == KEPT)
+        return;
+    if (object_find(address, &object)) {
+        if (*object.name) /* the program itself is none of them, even where it has a malloc of its own */
+            kept[count++] = object.base;
+    } else if (dladdr(address, &info)) {
+        kept[count++] = (uintptr_t)info.dli_fbase; /* before glibc 2.35 */
+    }
+}
+
+static bool is_kept(uintptr_t base)
+{
+    for (int i = 0; i < KEPT; i++)
+        if (kept[i] && kept[i] == base)
+            return true;
+    return false;
+}
+
+struct walk {
+    unsigned long long loads;
+    bool missing; /* an object has thread-local data, and this thread's could not be found */
+    bool reset;
+};
+
+/* What glibc does for a new thread (_dl_allocate_tls_init): the image, then zeros. */
+static void reset_image(const struct dl_phdr_info *object)
+{
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+        if (header->p_type != PT_TLS)
+            continue;
+        memcpy(object->dlpi_tls_data, (const void *)(object->dlpi_addr + header->p_vaddr), header->p_filesz);
+        memset((char *)object->dlpi_tls_data + header->p_filesz, 0, header->p_memsz - header->p_filesz);
+    }
+}
+
+static int visit(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    struct walk *walk = arg;
+    (void)size;
+    walk->loads = object->dlpi_adds;
+    if (!walk->reset)
+        return 1;
+    if (object->dlpi_tls_modid == 0 || is_kept(object->dlpi_addr))
+        return 0;
+    if (object->dlpi_tls_data)
+        reset_image(object);
+    else
+        walk->missing = true;
+    return 0;
+}
+
+static struct walk walk_objects(bool reset)
+{
+    struct walk walk = {.reset = reset};
+    lock(&wiped.walking);
+    dl_iterate_phdr(visit, &walk);
+    unlock(&wiped.walking);
+    return walk;
+}
+
+/* A library that was opened after this thread began, and whose data lie in the part of the static TLS block that was
+ * left over, has data here that the loader does not know the address of (dlpi_tls_data is NULL, as where there are
+ * none). */
+static bool reset_tls(const struct traces *traces)
+{
+    struct walk walk = walk_objects(true);
+    return !walk.missing || walk.loads == traces->loads;
+}
+
+/* ---- keys ---- */
+
+/* What the program's pthread_key_create calls told. Relaxed: a program orders its own use of a key after its creation.
+ */
+static struct key {
+    void (*destructor)(void *);
+    bool known;
+} keys[PTHREAD_KEYS_MAX];
+static unsigned keys_end; /* one more than the highest index ever seen */
+
+/* Keys made by code that our rows do not see (bound inside an object) are found among those that we know and the next
+ * few: libc gives out the lowest free index. */
+enum { UNSEEN = 16 };
+static pthread_key_t own_key = PTHREAD_KEYS_MAX;
+
+void fresh_own_key(pthread_key_t key)
+{
+    own_key = key;
+}
+
+void fresh_key_created(pthread_key_t key, void (*destructor)(void *))
+{
+    if (key >= PTHREAD_KEYS_MAX)
+        return;
+    store_relaxed(&keys[key].destructor, destructor);
+    store_relaxed(&keys[key].known, true);
+    unsigned end = load_relaxed(&keys_end);
+    while (end <= key &&
+           !__atomic_compare_exchange_n(&keys_end, &end, key + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+void fresh_key_deleted(pthread_key_t key)
+{
+    if (key < PTHREAD_KEYS_MAX)
+        store_relaxed(&keys[key].known, false);
+}
+
+static bool is_allocators(void (*destructor)(void *))
+{
+    struct object object;
+    return destructor && object_find((void *)destructor, &object) && is_kept(object.base) && *object.name;
+}
+
+/* One round over all keys; whether there was a value. libc's own order and rule: the value is gone before its
+ * destructor runs. The allocator keeps what it has: its thread goes on. */
+static bool destroy_values(void)
+{
+    bool any = false;
+    unsigned end = load_relaxed(&keys_end);
+    for (pthread_key_t key = 0; key < end; key++) {
+        void *value = load_relaxed(&keys[key].known) ? pthread_getspecific(key) : NULL;
+        if (!value)
+            continue;
+        void (*destructor)(void *) = load_relaxed(&keys[key].destructor);
+        if (is_allocators(destructor))
+            continue;
+        pthread_setspecific(key, NULL);
+        any = true;
+        if (destructor)
+            destructor(value);
+    }
+    return any;
+}
+
+/* What is left after the last round is lost, as libc does. */
+static void clear_values(void)
+{
+    unsigned end = load_relaxed(&keys_end);
+    for (pthread_key_t key = 0; key < end; key++)
+        if (load_relaxed(&keys[key].known) && pthread_getspecific(key) &&
+            !is_allocators(load_relaxed(&keys[key].destructor)))
+            pthread_setspecific(key, NULL);
+}
+
+static bool has_unseen_values(void)
+{
+    unsigned end = load_relaxed(&keys_end) + UNSEEN;
+    for (pthread_key_t key = 0; key < end && key < PTHREAD_KEYS_MAX; key++)
+        if (key != own_key && !load_relaxed(&keys[key].known) && pthread_getspecific(key))
+            return true;
+    return false;
+}
+
+/* ---- the end of a task ---- */
+
+/* libc's list of thread_local destructors, with its counts of the objects that hold them (GLIBC_PRIVATE since 2.18). */
+static void (*call_tls_dtors)(void);
+
+void fresh_destroy(void)
+{
+    call_tls_dtors();
+    int rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+    while (rounds-- && destroy_values())
+        ;
+    if (rounds < 0)
+        clear_values();
+}
+
+static bool has_pending(const sigset_t *mask)
+{
+    /* A signal for this thread alone can only be pending if the task had blocked it. */
+    static const sigset_t none;
+    if (memcmp(mask, &none, NSIG / 8) == 0)
+        return false;
+    sigset_t pending;
+    sigpending(&pending);
+    return memcmp(&pending, &none, NSIG / 8) != 0;
+}
+
+static bool holds_robust_mutex(const struct robust_list_head *head)
+{
+    return head && (head->list.next != &head->list || head->list_op_pending);
+}
+
+bool fresh_is_tainted(const struct traces *traces, const sigset_t *mask)
+{
+    return has_pending(mask) || holds_robust_mutex(traces->robust_list) || __res_state()->options ||
+           has_unseen_values();
+}
+
+/* ---- the CPU clock ---- */
+
+/* Reading it is a system call of half a microsecond, so it is done when the estimate may be wrong by more than this. */
+enum { SLACK_NS = 50000 };
+
+static bool usage_used;
+
+static void note_clocks(struct traces *traces)
+{
+    if (load_relaxed(&usage_used))
+        real.getrusage(RUSAGE_THREAD, &traces->usage_base);
+    if (traces->cpu_slack < SLACK_NS)
+        return;
+    struct timespec now;
+    real.clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    traces->cpu_base = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    traces->cpu_slack = 0;
+}
+
+const struct rusage *fresh_usage_base(struct traces *traces)
+{
+    struct rusage *base = &traces->usage_base;
+    if (!load_relaxed(&usage_used)) {
+        store_relaxed(&usage_used, true); /* who misses it is one of those tasks that are running now */
+        base->ru_utime.tv_sec = traces->cpu_base / 1000000000;
+        base->ru_utime.tv_usec = traces->cpu_base / 1000 % 1000000;
+    }
+    return base;
+}
+
+bool fresh_reset(struct traces *traces)
+{
+    if (traces->has_altstack) {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        real.sigaltstack(&none, NULL);
+        traces->has_altstack = false;
+    }
+    dlerror();
+    uselocale(LC_GLOBAL_LOCALE);
+    h_errno = 0;
+    note_clocks(traces);
+    return reset_tls(traces);
+}
+
+/* ---- the beginning ---- */
+
+void fresh_birth(struct traces *traces)
+{
+    size_t size;
+    void *head = NULL;
+    ((long (*)(long, ...))real.syscall)(SYS_get_robust_list, 0, &head, &size);
+    traces->robust_list = head;
+    traces->loads = walk_objects(false).loads;
+}
+
+/* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
+void fresh_prepare(void)
+{
+    static bool registered;
+    if (__builtin_expect(load_acquire(&kept_known), 1))
+        return;
+    lock(&wiped.walking);
+    if (!kept_known) {
+        keep((const void *)call_tls_dtors);
+        keep((const void *)getauxval(AT_BASE));
+        keep((const void *)fresh_prepare);
+        keep(dlsym(RTLD_DEFAULT, "malloc"));
+        store_release(&kept_known, true);
+    }
+    unlock(&wiped.walking);
+    if (!__atomic_exchange_n(&registered, true, __ATOMIC_RELAXED))
+        pthread_atfork(fresh_prefork, fresh_postfork, fresh_postfork);
+}
+
+bool fresh_start(void)
+{
+    call_tls_dtors = (void (*)(void))dlsym(RTLD_NEXT, "__call_tls_dtors");
+    if (!call_tls_dtors) {
+        dlerror();
+        return false;
+    }
+    return os_wipe_in_children(&wiped, sizeof wiped) == 0;
+}

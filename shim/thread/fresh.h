@@ -1,0 +1,64 @@
+/* What a new thread finds fresh, and how a used one is made to look so. */
+#ifndef UNIRUN_SHIM_THREAD_FRESH_H
+#define UNIRUN_SHIM_THREAD_FRESH_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+/* The control words that a thread inherits (stubs_*.S). */
+struct fpu_control {
+    uint32_t mxcsr;
+    uint16_t x87;
+};
+void fpu_read(struct fpu_control *control);
+void fpu_write(const struct fpu_control *control);
+
+/* What is remembered of a worker's thread from task to task. */
+struct traces {
+    const void *robust_list;  /* libc's head of it: empty when it points to itself */
+    unsigned long long loads; /* dlpi_adds when the thread was born */
+    bool has_altstack;        /* the task set an alternate signal stack */
+    int64_t cpu_base;         /* its CPU clock, not later than the start of the task */
+    int64_t cpu_slack;        /* by how much at most cpu_base may be too early */
+    struct rusage usage_base; /* the same for getrusage, once the program has asked */
+};
+
+/* Looks at a thread that was just made. Context: in it. */
+void fresh_birth(struct traces *traces);
+
+/* Runs the destructors that are due when a thread ends: thread_local objects, then keys. Context: in the thread, in the
+ * program's own surroundings; the program's code runs. */
+void fresh_destroy(void);
+
+/* Whether something is left that only the thread's real end can clean up. `mask` is the signal mask that the task ended
+ * with; everything is blocked now. */
+bool fresh_is_tainted(const struct traces *traces, const sigset_t *mask);
+
+/* Makes everything else fresh. False: it cannot be done, the thread must end. Context: in the thread, parked and
+ * unclaimed, everything blocked: it takes the loader's lock, which a joiner may hold. */
+bool fresh_reset(struct traces *traces);
+
+/* Before the first thread is made. */
+void fresh_prepare(void);
+
+/* What getrusage counted before the calling thread's task. From the first call on it is noted for every task; before
+ * that, for those tasks that are running then, only the time is known. */
+const struct rusage *fresh_usage_base(struct traces *traces);
+
+/* Once, at start-up. False: libc lacks what it takes. */
+bool fresh_start(void);
+
+/* Around fork: no thread is inside the loader's lock because of us. The wait is bounded. */
+void fresh_prefork(void);
+void fresh_postfork(void);
+
+/* Keys, as the program creates and deletes them; and our own, which is not the program's. */
+void fresh_key_created(pthread_key_t key, void (*destructor)(void *));
+void fresh_key_deleted(pthread_key_t key);
+void fresh_own_key(pthread_key_t key);
+
+#endif

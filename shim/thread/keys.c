@@ -1,0 +1,38 @@
+/* Thread-specific keys in managed mode: their destructors run at the end of each task, so they must be known. */
+#include "shim/switchboard/switchboard.h"
+#include "shim/thread/fresh.h"
+
+static int created(int error, const pthread_key_t *key, void (*destructor)(void *))
+{
+    if (error == 0)
+        fresh_key_created(*key, destructor);
+    return error;
+}
+
+int managed_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+    return created(real.pthread_key_create(key, destructor), key, destructor);
+}
+
+int managed___pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+    return created(real.__pthread_key_create(key, destructor), key, destructor);
+}
+
+int managed_tss_create(tss_t *key, tss_dtor_t destructor)
+{
+    return created(real.tss_create(key, destructor), key, destructor); /* thrd_success is 0, too */
+}
+
+int managed_pthread_key_delete(pthread_key_t key)
+{
+    /* First, so that the number is not forgotten again after somebody else got it. */
+    fresh_key_deleted(key);
+    return real.pthread_key_delete(key);
+}
+
+void managed_tss_delete(tss_t key)
+{
+    fresh_key_deleted(key);
+    real.tss_delete(key);
+}

@@ -1,0 +1,243 @@
+#include "shim/thread/pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "shim/atomic.h"
+#include "shim/lock.h"
+#include "shim/os.h"
+#include "shim/switchboard/switchboard.h"
+
+/* ---- state: empty in a fork child, however it was forked ---- */
+
+struct slab {
+    struct slab *next;
+    struct worker records[];
+};
+enum { SLAB = 64 * 1024, SLAB_RECORDS = (SLAB - sizeof(struct slab)) / sizeof(struct worker) };
+
+static union {
+    struct {
+        lock_word lock;
+        bool draining;
+        int running;
+        unsigned idle_count;
+        struct worker *idle; /* the last parked first: its stack and caches are warm, and the oldest age out */
+        struct worker *free;
+        struct slab *slabs;
+    };
+    char page[OS_PAGE];
+} pool __attribute__((aligned(OS_PAGE)));
+
+static bool forgotten; /* stays so in fork children: they have inherited what cannot be told */
+static unsigned most_idle;
+static int64_t idle_ns;
+
+bool pool_start(unsigned new_most_idle, unsigned idle_ms)
+{
+    most_idle = new_most_idle;
+    idle_ns = (int64_t)idle_ms * 1000000;
+    return os_wipe_in_children(&pool, sizeof pool) == 0;
+}
+
+int64_t pool_idle_ns(void)
+{
+    return idle_ns;
+}
+
+void pool_forget(void)
+{
+    store_relaxed(&forgotten, true); /* whoever has not seen it yet has started before */
+    pool_dismiss_idle();
+}
+
+bool pool_is_forgotten(void)
+{
+    return load_relaxed(&forgotten);
+}
+
+int pool_running(void)
+{
+    return load_relaxed(&pool.running); /* a guess: nothing follows from it but whether to spin */
+}
+
+bool pool_is_draining(void)
+{
+    return __atomic_load_n(&pool.draining, __ATOMIC_SEQ_CST); /* see pool_drain() */
+}
+
+/* ---- records ---- */
+
+static void add_slab(void)
+{
+    struct slab *slab = os_map_wiped(SLAB);
+    if (!slab)
+        return;
+    slab->next = pool.slabs;
+    pool.slabs = slab;
+    for (int i = 0; i < SLAB_RECORDS; i++) {
+        slab->records[i].next = pool.free;
+        pool.free = &slab->records[i];
+    }
+}
+
+struct worker *record_new(void)
+{
+    lock(&pool.lock);
+    if (!pool.free)
+        add_slab(); /* rare, and the pool's growth is a good moment to be alone */
+    struct worker *worker = pool.free;
+    if (worker) {
+        pool.free = worker->next;
+        pool.running++;
+    }
+    unlock(&pool.lock);
+    if (worker)
+        memset(worker, 0, sizeof *worker);
+    return worker;
+}
+
+void record_free(struct worker *worker)
+{
+    /* The creator may not have come back yet from the pthread_create that made this thread. */
+    while (worker->birth && !(load_acquire(&worker->birth) & BIRTH_SEEN))
+        sched_yield();
+    lock(&pool.lock);
+    store_relaxed(&worker->word, 0);
+    worker->tid = 0;
+    worker->next = pool.free;
+    pool.free = worker;
+    pool.running--;
+    unlock(&pool.lock);
+}
+
+struct worker *pool_find(int tid)
+{
+    struct worker *found = NULL;
+    lock(&pool.lock);
+    for (struct slab *slab = pool.slabs; slab && !found; slab = slab->next)
+        for (int i = 0; i < SLAB_RECORDS && !found; i++)
+            if (load_relaxed(&slab->records[i].tid) == tid)
+                found = &slab->records[i];
+    unlock(&pool.lock);
+    return found;
+}
+
+/* ---- the idle list; all under the lock ---- */
+
+static void push_idle(struct worker *worker)
+{
+    worker->is_idle = true;
+    worker->previous = NULL;
+    worker->next = pool.idle;
+    if (pool.idle)
+        pool.idle->previous = worker;
+    pool.idle = worker;
+    pool.idle_count++;
+    pool.running--;
+}
+
+static void unlink_idle(struct worker *worker)
+{
+    worker->is_idle = false;
+    if (worker->previous)
+        worker->previous->next = worker->next;
+    else
+        pool.idle = worker->next;
+    if (worker->next)
+        worker->next->previous = worker->previous;
+    pool.idle_count--;
+    pool.running++;
+}
+
+static bool fits(const struct worker *worker, struct stack_class stack, uint32_t lineage)
+{
+    return worker->lineage == lineage && worker->stack.size == stack.size && worker->stack.guard == stack.guard;
+}
+
+struct worker *pool_claim(struct stack_class stack, uint32_t lineage)
+{
+    if (!load_relaxed(&pool.idle)) /* looked at again under the lock, if it is worth it */
+        return NULL;
+    lock(&pool.lock);
+    struct worker *worker = pool.idle;
+    while (worker && !fits(worker, stack, lineage))
+        worker = worker->next;
+    if (worker)
+        unlink_idle(worker);
+    unlock(&pool.lock);
+    return worker;
+}
+
+void pool_put(struct worker *worker)
+{
+    lock(&pool.lock);
+    store_relaxed(&worker->word, 0);
+    bool keep = !worker->dying && !pool.draining && pool.idle_count < most_idle;
+    if (keep)
+        push_idle(worker);
+    unlock(&pool.lock);
+    if (!keep)
+        worker_call(worker, CALL_DIE);
+}
+
+bool pool_leave(struct worker *worker)
+{
+    lock(&pool.lock);
+    bool was_idle = worker->is_idle;
+    if (was_idle)
+        unlink_idle(worker);
+    unlock(&pool.lock);
+    return was_idle;
+}
+
+/* ---- letting idle workers end ---- */
+
+static struct worker *take_one_idle(void)
+{
+    lock(&pool.lock);
+    struct worker *worker = pool.idle;
+    if (worker)
+        unlink_idle(worker);
+    unlock(&pool.lock);
+    return worker;
+}
+
+void pool_dismiss_idle(void)
+{
+    struct worker *worker;
+    while ((worker = take_one_idle()))
+        worker_call(worker, CALL_DIE);
+}
+
+void pool_join_idle(void)
+{
+    struct worker *worker;
+    while ((worker = take_one_idle())) {
+        worker_call(worker, CALL_LEAVE);
+        real.pthread_join(worker->id, NULL);
+        record_free(worker);
+    }
+}
+
+/* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. */
+static void let_ended_leave(struct worker *worker)
+{
+    uint32_t word = load_acquire(&worker->word);
+    while (word & ENDED && !(word & (RELEASED | DETACHED)))
+        if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
+            worker_call(worker, CALL_LEAVE);
+            return;
+        }
+}
+
+/* Sequentially consistent, with the same in worker.c: either the worker that ends a task sees `draining`, or the walk
+ * below sees its ENDED. */
+void pool_drain(void)
+{
+    __atomic_store_n(&pool.draining, true, __ATOMIC_SEQ_CST);
+    pool_dismiss_idle();
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0; i < SLAB_RECORDS; i++)
+            let_ended_leave(&slab->records[i]);
+}

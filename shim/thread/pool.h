@@ -1,0 +1,49 @@
+/* The pool: parked workers by stack and lineage, and the records of all workers. */
+#ifndef UNIRUN_SHIM_THREAD_POOL_H
+#define UNIRUN_SHIM_THREAD_POOL_H
+
+#include <stdbool.h>
+
+#include "shim/thread/worker.h"
+
+/* Once, at start-up. */
+bool pool_start(unsigned most_idle, unsigned idle_ms);
+
+/* A parked worker with such a stack, of that lineage, now the caller's; NULL: there is none. */
+struct worker *pool_claim(struct stack_class stack, uint32_t lineage);
+
+/* Parks a worker whose id nobody needs and that is fresh; or lets it end, if it is dying, or the pool is full or
+ * drained. */
+void pool_put(struct worker *worker);
+
+/* Takes an idle worker out, if it still is idle: its patience is over. Whether it was. */
+bool pool_leave(struct worker *worker);
+
+/* How long an idle worker waits before it ends, in nanoseconds. */
+int64_t pool_idle_ns(void);
+
+/* Lets every idle worker end. The program's limits may be in the way of a new thread of another kind. */
+void pool_dismiss_idle(void);
+
+/* The same, and waits until they have: the process must have no thread but the program's own. */
+void pool_join_idle(void);
+
+/* From now on nothing parks, and what is parked ends: the program's last threads decide when the process ends. */
+void pool_drain(void);
+bool pool_is_draining(void);
+
+/* From now on no thread is managed: what they inherit cannot be told any more. */
+void pool_forget(void);
+bool pool_is_forgotten(void);
+
+/* Tasks that are running now: a guess that needs no lock. */
+int pool_running(void);
+
+/* A zeroed record, or NULL; and back. */
+struct worker *record_new(void);
+void record_free(struct worker *worker);
+
+/* The worker whose kernel thread is `tid`, or NULL. */
+struct worker *pool_find(int tid);
+
+#endif

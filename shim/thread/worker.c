@@ -1,0 +1,284 @@
+#include "shim/thread/worker.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "shim/atomic.h"
+#include "shim/os.h"
+#include "shim/switchboard/switchboard.h"
+#include "shim/thread/lineage.h"
+#include "shim/thread/pool.h"
+#include "shim/thread/spin.h"
+
+__thread struct slot slot __attribute__((tls_model("initial-exec")));
+
+/* From pthread_self() to `slot`, the same in every thread: both lie at fixed distances from the thread pointer (static
+ * TLS, and glibc's struct pthread). */
+static ptrdiff_t slot_distance;
+
+/* Its destructor runs when a worker's thread really ends, by whatever way: return, pthread_exit or cancellation. */
+static pthread_key_t leave_key;
+
+struct slot *slot_of(pthread_t thread)
+{
+    return (struct slot *)((char *)thread + slot_distance);
+}
+
+/* ---- the end of the thread ---- */
+
+/* glibc runs key destructors in rounds for as long as there are values. Other keys' destructors may still use the
+ * worker's id, so the record is let go in the last round. */
+static __attribute__((noinline)) void leave(void *value)
+{
+    struct worker *worker = value;
+    if (!(load_relaxed(&worker->word) & TASK))
+        return; /* idle and dismissed, or wiped in a fork child */
+    if (++worker->farewells < PTHREAD_DESTRUCTOR_ITERATIONS) {
+        pthread_setspecific(leave_key, worker);
+        return;
+    }
+    /* Acquire and release: who sets the second of GONE and DETACHED frees what the other has written. */
+    if (__atomic_fetch_or(&worker->word, GONE, __ATOMIC_ACQ_REL) & DETACHED) {
+        slot.worker = NULL;
+        record_free(worker);
+    }
+}
+
+bool worker_retire_keeping(struct worker *worker, bool *detach)
+{
+    uint32_t word = load_acquire(&worker->word);
+    *detach = false;
+    do {
+        if (!(word & TASK) || word & ENDED)
+            return false;
+        if (word & RETIRED)
+            return true;
+    } while (!cas_seq_cst(&worker->word, &word, word | RETIRED));
+    if (word & WAITING)
+        sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
+    *detach = word & DETACHED;
+    return true;
+}
+
+bool worker_retire(struct worker *worker)
+{
+    bool detach, retired = worker_retire_keeping(worker, &detach);
+    if (detach)
+        real.pthread_detach(worker->id);
+    return retired;
+}
+
+void worker_retire_self(void)
+{
+    if (slot.worker)
+        worker_retire(slot.worker);
+}
+
+/* ---- the beginning ---- */
+
+/* The creator and the new thread both come here. The id is stored where the program wants it before the program's code
+ * runs in the new thread, and not after: by then the program may have reused that memory. */
+void worker_store_id(struct worker *worker, pthread_t id)
+{
+    /* Acquire and release: who comes second sees what the first has stored. */
+    if (!(__atomic_fetch_or(&worker->birth, BIRTH_TAKEN, __ATOMIC_ACQ_REL) & BIRTH_TAKEN)) {
+        worker->id = id;
+        slot_of(id)->worker = worker;
+        slot_of(id)->lineage = worker->lineage;
+        *worker->birth_id = id;
+        __atomic_fetch_or(&worker->birth, BIRTH_STORED, __ATOMIC_RELEASE);
+        return;
+    }
+    while (!(load_acquire(&worker->birth) & BIRTH_STORED))
+        sched_yield(); /* three stores of the other's */
+}
+
+static void be_born(struct worker *worker)
+{
+    worker_store_id(worker, pthread_self());
+    pthread_setspecific(leave_key, worker);
+    worker->tid = (int)((long (*)(long, ...))real.syscall)(SYS_gettid);
+    fresh_birth(&worker->traces);
+}
+
+/* What a new thread has from its creator and a used one must be given. */
+static void inherit(struct worker *worker)
+{
+    const struct inheritance *from = &worker->inherited;
+    fpu_write(&from->fpu);
+    if (from->has_name && (!worker->has_name || strncmp(worker->name, from->name, sizeof from->name) != 0)) {
+        ((int (*)(int, ...))real.prctl)(PR_SET_NAME, from->name);
+        memcpy(worker->name, from->name, sizeof worker->name);
+        worker->has_name = true;
+    }
+    errno = 0;
+    int ignored;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &ignored);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
+    pthread_sigmask(SIG_SETMASK, &from->mask, NULL);
+}
+
+/* ---- one task ---- */
+
+static void *run(struct worker *worker)
+{
+    if (worker->is_c11)
+        return (void *)(intptr_t)((thrd_start_t)(void (*)(void))worker->run)(worker->arg);
+    return worker->run(worker->arg);
+}
+
+/* Ends the task with `result`; false: the thread must end for real, and libc does the rest. */
+static bool finish(struct worker *worker, void *result)
+{
+    sigset_t mask;
+    uint32_t word = load_relaxed(&worker->word);
+    if (!(word & TASK) || word & RETIRED || pool_is_draining())
+        return false;
+    fresh_destroy();
+    spin_task_ends(worker);
+    /* From here no handler runs in this thread and no cancellation is acted on: for the program it has ended. */
+    int ignored;
+    sigset_t all;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    if (fresh_is_tainted(&worker->traces, &mask))
+        worker_retire(worker);
+    worker->result = result;
+    word = load_relaxed(&worker->word);
+    do {
+        if (!(word & TASK) || word & RETIRED)
+            return false;
+        /* Release: the joiner reads `result`. Sequentially consistent: see pool_drain(). */
+    } while (!cas_seq_cst(&worker->word, &word, word | ENDED));
+    if (word & WAITING)
+        sem_post(&worker->done);
+    return true;
+}
+
+/* The task is over and its joiner perhaps on its way: makes the thread fresh, and parks it if nobody needs the id.
+ * False: the pool was drained meanwhile, and the thread must end for real. */
+static bool refresh(struct worker *worker)
+{
+    spin_parks_soon();
+    worker->dying = !fresh_reset(&worker->traces);
+    spin_parked();
+    uint32_t word = load_acquire(&worker->word);
+    if (pool_is_draining())
+        while (word & ENDED && !(word & (RELEASED | DETACHED)))
+            if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED))
+                return false;
+    if (word & RETIRED)
+        return false; /* the one who drains has done it */
+    if (word & DETACHED) {
+        pool_put(worker);
+        return true;
+    }
+    /* Acquire and release: who sets the second of READY and RELEASED owns the worker, with all that the other wrote. */
+    if (__atomic_fetch_or(&worker->word, READY, __ATOMIC_ACQ_REL) & RELEASED)
+        pool_put(worker);
+    return true;
+}
+
+/* ---- parked ---- */
+
+void worker_call(struct worker *worker, enum call call)
+{
+    /* Release: the worker reads what the caller has put into its record. */
+    if (__atomic_exchange_n(&worker->call, call, __ATOMIC_ACQ_REL) == CALL_SLEEP)
+        os_wake(&worker->call, 1);
+}
+
+/* The stack below here was perhaps deep once. glibc lays a thread out downwards from struct pthread, which is more than
+ * two and less than eight kilobytes large on every machine that we know: so this stays inside the stack. */
+static void give_stack_back(const struct worker *worker)
+{
+    uintptr_t top = (uintptr_t)worker->id + 8192, here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t low = (top - worker->stack.size + worker->stack.guard + OS_PAGE - 1) & ~(uintptr_t)(OS_PAGE - 1);
+    uintptr_t high = (here - 4 * OS_PAGE) & ~(uintptr_t)(OS_PAGE - 1);
+    if (low < high)
+        os_discard(low, high);
+}
+
+static enum call sleep_for_call(struct worker *worker, int64_t timeout_ns)
+{
+    uint32_t call = CALL_WAIT;
+    /* Nothing is published by going to sleep. Acquire: the caller's writes, if there is a call already. */
+    if (__atomic_compare_exchange_n(&worker->call, &call, CALL_SLEEP, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+        call = CALL_SLEEP;
+    while (call == CALL_SLEEP) {
+        bool over = !os_wait(&worker->call, CALL_SLEEP, timeout_ns);
+        call = load_acquire(&worker->call);
+        if (over)
+            break;
+    }
+    return call;
+}
+
+/* Waits for the next task. An idle worker ends when its patience is over; one whose last task was not joined yet waits
+ * for that, however long it takes. */
+static enum call wait_for_call(struct worker *worker)
+{
+    enum call call = spin_for_call(worker);
+    const int64_t early = pool_idle_ns() / 8, late = pool_idle_ns() - early;
+    int64_t timeout = early;
+    while (call == CALL_WAIT || call == CALL_SLEEP) {
+        call = sleep_for_call(worker, timeout);
+        if (call != CALL_SLEEP)
+            break;
+        if (timeout == early) {
+            give_stack_back(worker);
+            timeout = late;
+        } else if (pool_leave(worker)) {
+            return CALL_DIE;
+        }
+    }
+    /* Relaxed: whoever writes it next has first been handed the worker by us. */
+    store_relaxed(&worker->call, CALL_WAIT);
+    return call;
+}
+
+void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    be_born(worker);
+    worker->called_at = os_now();
+    for (;;) {
+        void *result = run(worker);
+        if (!finish(worker, result)) {
+            if (!(load_relaxed(&worker->word) & TASK))
+                pool_drain(); /* the only thread of a fork child: the process ends with it and those that it made */
+            return result;
+        }
+        if (!refresh(worker))
+            return worker->result;
+        switch (wait_for_call(worker)) {
+        case CALL_RUN:
+            inherit(worker);
+            break;
+        case CALL_DIE:
+            slot.worker = NULL;
+            real.pthread_detach(worker->id);
+            pthread_setspecific(leave_key, NULL);
+            record_free(worker);
+            return NULL;
+        default:
+            return worker->result;
+        }
+    }
+}
+
+bool worker_start(void)
+{
+    slot_distance = (char *)&slot - (char *)pthread_self();
+    if (!fresh_start() || real.pthread_key_create(&leave_key, leave) != 0)
+        return false;
+    fresh_own_key(leave_key);
+    lineage_start();
+    spin_count_cpus();
+    return true;
+}
