@@ -1,15 +1,16 @@
 #include "shim/object.h"
 
-#include <dlfcn.h>
 #include <link.h>
+#include <stddef.h>
+
+#include "shim/switchboard/lookup.h"
 
 static int (*find_object)(void *address, struct dl_find_object *result);
 
 void object_start(void)
 {
-    find_object = (__typeof__(find_object))dlsym(RTLD_NEXT, "_dl_find_object");
-    if (!find_object)
-        dlerror(); /* the failed look-up is ours, and no program shall find it */
+    static const struct lookup wanted = {"_dl_find_object", NULL};
+    lookup_next(1, &wanted, (void **)&find_object);
 }
 
 bool object_find(const void *address, struct object *object)

@@ -1,13 +1,13 @@
 #include "shim/startup.h"
 
-#include <dlfcn.h>
-#include <link.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/capacity.h"
 #include "shim/object.h"
 #include "shim/report/report.h"
+#include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/verdict.h"
 
@@ -44,52 +44,56 @@ static bool is_recorded(char *const *env)
     return dmtcp_is_enabled != NULL;
 }
 
-/* What stands before us as pthread_create, or NULL. An executable that is not position-independent and takes the
- * function's address has a stub of the same name, which only jumps on: an undefined symbol with a value. */
-static const void *find_preemption(void)
-{
-    const ElfW(Sym) *symbol = NULL;
-    Dl_info info;
-    void *first = dlsym(RTLD_DEFAULT, "pthread_create");
-    if (first == (void *)switchboard_pthread_create)
-        return NULL;
-    if (dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx == SHN_UNDEF)
-        return NULL;
-    return first;
-}
-
 /* ---- the decision ---- */
 
 static void say_mode(void)
 {
-    report_info(settings.mode == MODE_MANAGED ? "managed mode, version " : "passthrough mode, version ",
-                UNIRUN_VERSION);
+    struct capacity capacity;
+    if (settings.log < LOG_INFO)
+        return;
+    capacity_read("", &capacity);
+    report_mode(settings.mode, &capacity);
+}
+
+/* What speaks against managing this process is looked for only where managing is wanted. `culprit` becomes an address
+ * in the object that does. */
+static struct process_verdict judge(char *const *env, bool privileged, const void **culprit)
+{
+    struct process_facts facts = {.privileged = privileged};
+    if (!privileged && settings.mode == MODE_MANAGED) {
+        const void *sanitizer = find_sanitizer(), *preemption = lookup_before("pthread_create");
+        facts.sanitizer = sanitizer;
+        facts.recorder = is_recorded(env);
+        facts.preempted = preemption;
+        *culprit = sanitizer ? sanitizer : preemption;
+    }
+    return decide_process(&settings, &facts);
+}
+
+static bool is_mode_refused(const struct config_complaint *complaints, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (complaints[i].used == config_mode_name(MODE_PASSTHROUGH))
+            return true;
+    return false;
 }
 
 static void decide(char *const *env)
 {
     struct config_complaint complaints[CONFIG_SETTINGS];
-    const void *sanitizer = find_sanitizer(), *preemption = find_preemption();
-    struct process_facts facts = {
-        .privileged = getauxval(AT_SECURE),
-        .sanitizer = sanitizer,
-        .recorder = is_recorded(env),
-        .preempted = preemption,
-    };
-    size_t complained = config_read(facts.privileged ? NULL : env, &settings, complaints, CONFIG_SETTINGS);
-    bool refused = false;
-    for (size_t i = 0; i < complained; i++)
-        refused |= complaints[i].used == config_mode_name(MODE_PASSTHROUGH);
-    struct process_verdict verdict = decide_process(&settings, &facts);
+    const void *culprit = NULL;
+    bool privileged = getauxval(AT_SECURE);
+    size_t complained = config_read(privileged ? NULL : env, &settings, complaints, CONFIG_SETTINGS);
+    struct process_verdict verdict = judge(env, privileged, &culprit);
     settings.mode = verdict.mode;
-    if (verdict.mode == MODE_PASSTHROUGH && verdict.reason == REASON_NONE && !refused)
+    if (verdict.mode == MODE_PASSTHROUGH && verdict.reason == REASON_NONE && !is_mode_refused(complaints, complained))
         return; /* asked for: silence */
     object_start();
     report_start(settings.log, settings.log_format);
     for (size_t i = 0; i < complained; i++)
         report_complaint(&complaints[i]);
     if (verdict.reason != REASON_NONE)
-        report_process(verdict.reason, sanitizer ? sanitizer : preemption);
+        report_process(verdict.reason, culprit);
     if (settings.mode == MODE_MANAGED)
         verdict_start();
     say_mode();
@@ -103,22 +107,31 @@ static void decide(char *const *env)
 enum state { NEW, BUSY, DONE };
 static enum state state;
 
-bool startup(void)
+static bool start_with(char *const *env)
 {
     /* Acquire: pairs with the release below; settings and tables are complete. */
     enum state now = load_acquire(&state);
     if (now == DONE)
         return true;
-    if (now == BUSY || !environ || !cas_acquire(&state, NEW, BUSY))
+    if (now == BUSY || !env || !cas_acquire(&state, NEW, BUSY))
         return false;
     switchboard_resolve();
-    decide(environ);
+    decide(env);
     switchboard_switch(settings.mode);
     store_release(&state, DONE);
     return true;
 }
 
-__attribute__((constructor)) static void construct(void)
+bool startup(void)
 {
-    startup();
+    return start_with(environ);
+}
+
+/* glibc passes what main gets. The environment is that of the start, even if a constructor before ours has cleared it.
+ */
+__attribute__((constructor)) static void construct(int argc, char **argv, char **env)
+{
+    (void)argc;
+    (void)argv;
+    start_with(env);
 }

@@ -15,7 +15,8 @@ extern "C" {
 /* The version of the shim, such as "0.1.0". */
 const char *unirun_version(void) __attribute__((weak));
 
-/* The mode of this process: "managed" or "passthrough". Constant from the first constructor on. */
+/* The mode of this process: "managed" or "passthrough". Constant from the shim's constructor on; before that it may
+ * still be "passthrough". */
 const char *unirun_mode(void) __attribute__((weak));
 
 #ifdef __cplusplus

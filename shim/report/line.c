@@ -35,32 +35,87 @@ static void put_number(struct line *line, uint64_t number, unsigned base)
     put(line, digits + at, sizeof digits - at);
 }
 
-/* One character of a value: as it is, or escaped as C and JSON both read it. */
-static void put_escaped(struct line *line, unsigned char c, bool json)
+/* The length of the UTF-8 sequence that `text` begins with; 0: it begins with none (RFC 3629). */
+static size_t sequence(const unsigned char *text)
 {
-    if (c < 0x20 || c == 0x7f) {
-        char escape[] = {'\\', 'u', '0', '0', "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]};
-        put(line, escape, sizeof escape);
-        return;
-    }
-    if (json && (c == '"' || c == '\\'))
-        put(line, "\\", 1);
-    put(line, (const char *)&c, 1);
+    unsigned char c = text[0];
+    size_t length = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    if (length == 3 && ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f)))
+        return 0; /* overlong, or a surrogate */
+    if (length == 4 && ((c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f)))
+        return 0;
+    return length;
 }
 
-/* A value from outside, cut with "..." after `most` bytes. Bytes above 0x7f pass: paths are what they are. */
+/* How values are written. In text, a value stands between blanks or quotes, so those are escaped too. */
+enum style { TEXT, JSON };
+
+static bool is_plain(const unsigned char *text, size_t length, enum style style)
+{
+    unsigned char c = text[0];
+    if (length != 1)
+        return length > 1 && !(c == 0xc2 && text[1] < 0xa0); /* control characters of ISO 6429 */
+    if (c < 0x20 || c == 0x7f || c == '\\')
+        return false;
+    return style == JSON ? c != '"' : c != '\'';
+}
+
+static void put_escaped(struct line *line, unsigned char c)
+{
+    if (c == '"' || c == '\\' || c == '\'') {
+        char escape[] = {'\\', (char)c};
+        put(line, escape, sizeof escape);
+    } else {
+        char escape[] = {'\\', 'u', '0', '0', "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]};
+        put(line, escape, sizeof escape);
+    }
+}
+
+/* A value from outside, cut with "..." after `most` bytes, between characters. */
 static void put_value(struct line *line, const char *value, size_t most, bool json)
 {
     size_t end = line->length + most;
     if (end > LINE_MOST - CLOSING)
         end = LINE_MOST - CLOSING;
-    for (; *value; value++) {
+    const unsigned char *text = (const unsigned char *)value;
+    while (*text) {
+        size_t length = sequence(text);
         if (line->length + 6 > end) {
             put_text(line, "...");
             return;
         }
-        put_escaped(line, (unsigned char)*value, json);
+        if (is_plain(text, length, json ? JSON : TEXT)) {
+            put(line, (const char *)text, length);
+            text += length;
+        } else {
+            put_escaped(line, *text++);
+        }
     }
+}
+
+/* A file name among the fields of a text line: blanks and parentheses would end it. */
+static void put_name(struct line *line, const char *name, size_t most, bool json)
+{
+    char one[2] = "";
+    for (size_t end = line->length + most; !json && *name && line->length < end; name++) {
+        if (*name == ' ' || *name == '(' || *name == ')' || *name == '=') {
+            put_escaped(line, (unsigned char)*name);
+            continue;
+        }
+        size_t length = sequence((const unsigned char *)name);
+        if (length > 1 && is_plain((const unsigned char *)name, length, TEXT)) {
+            put(line, name, length);
+            name += length - 1;
+        } else {
+            one[0] = *name;
+            put_value(line, one, 8, false);
+        }
+    }
+    if (json)
+        put_value(line, name, most, true);
 }
 
 static void begin(struct line *line, enum log_format format, int pid, const char *level)
@@ -85,7 +140,7 @@ static void begin(struct line *line, enum log_format format, int pid, const char
 
 static void put_caller(struct line *line, const struct downgrade *d, bool json)
 {
-    put_value(line, d->object, 255, json);
+    put_name(line, d->object, 120, json);
     put_text(line, "+0x");
     put_number(line, d->offset, 16);
 }
@@ -137,6 +192,20 @@ void line_note(struct line *line, enum log_format format, int pid, const char *l
     bool json = format == LOG_FORMAT_JSON;
     begin(line, format, pid, level);
     put_text(line, text);
-    put_value(line, detail, 500, json);
+    put_value(line, detail, 300, json);
     put_text(line, json ? "\"}\n" : "\n");
+}
+
+void line_mode(struct line *line, enum log_format format, int pid, enum mode mode, const char *version, unsigned cpus,
+               const char *limit)
+{
+    begin(line, format, pid, "info");
+    put_text(line, config_mode_name(mode));
+    put_text(line, " mode, version ");
+    put_text(line, version);
+    put_text(line, ", capacity ");
+    put_number(line, cpus, 10);
+    put_text(line, cpus == 1 ? " CPU (" : " CPUs (");
+    put_text(line, limit);
+    put_text(line, format == LOG_FORMAT_JSON ? ")\"}\n" : ")\n");
 }

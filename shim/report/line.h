@@ -10,8 +10,8 @@
 #include "policy/config.h"
 #include "policy/reason.h"
 
-/* At most PIPE_BUF, so that a pipe takes a line whole; small enough for the stack of a signal handler. */
-enum { LINE_MOST = 1024 };
+/* Far below PIPE_BUF, so that a pipe takes a line whole. */
+enum { LINE_MOST = 640 };
 
 struct line {
     size_t length;
@@ -29,12 +29,17 @@ struct downgrade {
 };
 
 /* Each writes one whole line, newline included, over what `line` held. What does not fit is cut inside a value, never
- * inside the wording, and control characters in values are escaped: it is always exactly one line. */
+ * inside the wording. Bytes of values that could end the line, pretend to be another field or are no UTF-8 are escaped:
+ * a line is always exactly one line of valid UTF-8, and a JSON line an object. */
 void line_downgrade(struct line *line, enum log_format format, const struct downgrade *downgrade);
 void line_complaint(struct line *line, enum log_format format, int pid, const struct config_complaint *complaint);
 
 /* A line of level `info` or `debug`: `text` is a constant, `detail` a value that continues it. */
 void line_note(struct line *line, enum log_format format, int pid, const char *level, const char *text,
                const char *detail);
+
+/* The line of level `info` at start-up. */
+void line_mode(struct line *line, enum log_format format, int pid, enum mode mode, const char *version, unsigned cpus,
+               const char *limit);
 
 #endif

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shim/atomic.h"
+
 /* ---- is it still the same file? ---- */
 
 /* A file's identity. The birth time tells a new file from a deleted one whose inode number it was given; where the file
@@ -69,9 +71,33 @@ static bool is_ready(int fd)
     return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
 }
 
+/* A terminal that has room for a byte is ready for poll, and makes a longer write wait for the rest. So it is written
+ * through a description of our own that does not wait: O_NONBLOCK on the program's would change it for everybody. What
+ * is left of a line that did not fit is lost; the next begins on a line of its own. */
+static bool terminal_is_mid_line;
+
+static ssize_t write_terminal(int fd, const char *text, size_t length)
+{
+    char path[] = "/proc/self/fd/2";
+    path[sizeof path - 2] = (char)('0' + fd);
+    int own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0)
+        return -1;
+    struct iovec parts[] = {{(void *)"\n", load_relaxed(&terminal_is_mid_line)}, {(void *)text, length}};
+    ssize_t written = writev(own, parts, 2) - (ssize_t)parts[0].iov_len;
+    if (written > 0) /* relaxed: two threads at once may share a line */
+        store_relaxed(&terminal_is_mid_line, written < (ssize_t)length);
+    int failed = errno;
+    close(own);
+    errno = failed;
+    return written;
+}
+
 /* poll said that there is room, but somebody else may have filled it since: ask the kernel not to wait where it can. */
 static ssize_t write_now(int fd, uint32_t type, const char *text, size_t length)
 {
+    if (type == S_IFCHR && isatty(fd))
+        return write_terminal(fd, text, length);
     if (type == S_IFSOCK)
         return send(fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (type == S_IFIFO) {

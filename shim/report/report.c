@@ -1,7 +1,9 @@
 #include "shim/report/report.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,15 +35,20 @@ static union {
     char pages[((SYMBOLS * REASONS + 1) * sizeof(struct kind) / PAGE + 1) * PAGE];
 } counts __attribute__((aligned(PAGE)));
 
-/* Set when totals have been said for the last time: later downgrades are said one by one. */
+/* Set before totals are said for the last time. Sequentially consistent, with the counting: who counts either sees it,
+ * or is seen by the totals. */
 static bool ending;
 
+static bool stopped;
+
 /* Whether the count-th of a kind is said: the first, the tenth, the hundredth ... While stderr has taken nothing of
- * this kind yet, the powers of two are tried as well. */
+ * this kind yet, the powers of two are tried as well; after the totals they are all that is tried. */
 static bool is_due(uint64_t count, uint64_t said)
 {
-    if (load_relaxed(&ending) || level == LOG_DEBUG)
+    if (level == LOG_DEBUG)
         return true;
+    if (__atomic_load_n(&ending, __ATOMIC_SEQ_CST))
+        return count >= 2 * said;
     if (!said && !(count & (count - 1)))
         return true;
     while (count % 10 == 0)
@@ -49,13 +56,20 @@ static bool is_due(uint64_t count, uint64_t said)
     return count == 1;
 }
 
-/* Relaxed, here and below: counts order nothing else, and a thread that loses the race has said a smaller number. */
-static void note_said(struct kind *kind, uint64_t count)
+/* Takes the right to say `count`; `*before` is what was said last. Relaxed: it orders nothing but itself. */
+static bool claim(struct kind *kind, uint64_t count, uint64_t *before)
 {
-    uint64_t said = load_relaxed(&kind->said);
-    while (said < count &&
-           !__atomic_compare_exchange_n(&kind->said, &said, count, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
+    *before = load_relaxed(&kind->said);
+    while (*before < count)
+        if (__atomic_compare_exchange_n(&kind->said, before, count, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
+/* It could not be said after all: unless somebody has said more since, it is owed again. */
+static void give_back(struct kind *kind, uint64_t count, uint64_t before)
+{
+    __atomic_compare_exchange_n(&kind->said, &count, before, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* ---- whose code was it? ---- */
@@ -69,43 +83,62 @@ static const char *base_name(const char *path)
     return base;
 }
 
-/* Where a code address is. `scratch` holds the result if it is the program itself, which the loader gives no name. */
-static void locate(const void *address, struct downgrade *d, char *scratch, size_t size)
+/* Where a code address is. `name` gets the object's, cut to its size: the loader may unload the object. */
+static uintptr_t locate(const void *address, char *name, size_t size)
 {
     struct object found;
-    d->object = "unknown";
-    d->offset = (uintptr_t)address;
-    if (!object_find(address, &found))
-        return;
-    d->offset = (uintptr_t)address - found.base;
-    d->object = base_name(found.name);
-    if (*d->object)
-        return;
-    ssize_t length = readlink("/proc/self/exe", scratch, size - 1);
-    scratch[length > 0 ? length : 0] = '\0';
-    d->object = length > 0 ? base_name(scratch) : "program";
+    const char *object = "unknown";
+    uintptr_t offset = (uintptr_t)address;
+    char path[256] = "";
+    if (object_find(address, &found)) {
+        offset -= found.base;
+        object = base_name(found.name);
+        if (!*object) { /* the program itself, which the loader gives no name */
+            ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+            bool whole = length > 0 && length < (ssize_t)sizeof path;
+            path[whole ? length : 0] = '\0';
+            object = whole ? base_name(path) : "program";
+        }
+    }
+    size_t length = strnlen(object, size - 1);
+    memcpy(name, object, length);
+    name[length] = '\0';
+    return offset;
 }
 
 /* ---- saying it ---- */
 
-static bool say(struct downgrade *d, const void *caller)
+/* A handler on a small alternate stack has no room for a line: then it is only counted. */
+enum { STACK_NEEDED = 3072 };
+
+static bool has_stack(void)
 {
-    char path[256];
+    stack_t stack;
+    if (!real.sigaltstack || real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
+        return true;
+    return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
+}
+
+static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller)
+{
+    char name[120];
     struct line line;
-    int saved = errno;
-    d->pid = getpid();
-    locate(caller, d, path, sizeof path);
+    d->offset = locate(caller, name, sizeof name);
+    d->object = name;
     line_downgrade(&line, format, d);
-    bool said = output_write(line.text, line.length);
-    errno = saved;
-    return said;
+    /* A handler may have forked while we were here: the child must not say its parent's line. */
+    return d->pid == getpid() && output_write(line.text, line.length);
 }
 
 static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count)
 {
-    struct downgrade d = {.call = switchboard_name(call), .reason = reason, .count = count};
-    if (say(&d, load_relaxed(&kind->caller)))
-        note_said(kind, count);
+    uint64_t before;
+    int saved = errno;
+    struct downgrade d = {.pid = getpid(), .call = switchboard_name(call), .reason = reason, .count = count};
+    if (!load_relaxed(&stopped) && has_stack() && claim(kind, count, &before) &&
+        !say(&d, load_relaxed(&kind->caller)) && d.pid == getpid())
+        give_back(kind, count, before);
+    errno = saved;
 }
 
 void report_downgrade(enum symbol call, enum reason reason, const void *caller)
@@ -113,7 +146,7 @@ void report_downgrade(enum symbol call, enum reason reason, const void *caller)
     struct kind *kind = &counts.kinds[call][reason];
     if (!load_relaxed(&counts.owner))
         store_relaxed(&counts.owner, getpid());
-    uint64_t count = add_relaxed(&kind->count, 1);
+    uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */
     store_relaxed(&kind->caller, caller);
     if (level != LOG_OFF && is_due(count, load_relaxed(&kind->said)))
         say_kind(call, reason, kind, count);
@@ -122,9 +155,15 @@ void report_downgrade(enum symbol call, enum reason reason, const void *caller)
 void report_process(enum reason reason, const void *culprit)
 {
     /* The process line is the first of its kind and the last: it needs no count. */
-    struct downgrade d = {.call = "process", .reason = reason, .count = 1};
+    struct downgrade d = {.pid = getpid(), .call = "process", .reason = reason, .count = 1};
     if (level != LOG_OFF)
         say(&d, culprit ? culprit : (const void *)getauxval(AT_ENTRY));
+}
+
+static void say_line(const struct line *line)
+{
+    if (!load_relaxed(&stopped))
+        output_write(line->text, line->length);
 }
 
 void report_complaint(const struct config_complaint *complaint)
@@ -133,38 +172,49 @@ void report_complaint(const struct config_complaint *complaint)
     if (level == LOG_OFF)
         return;
     line_complaint(&line, format, getpid(), complaint);
-    output_write(line.text, line.length);
+    say_line(&line);
 }
 
-static void note(enum log least, const char *name, const char *text, const char *detail)
+void report_mode(enum mode mode, const struct capacity *capacity)
+{
+    static const char *const limits[] = {"affinity", "cgroup v1 quota", "cgroup v2 quota"};
+    struct line line;
+    if (level < LOG_INFO)
+        return;
+    line_mode(&line, format, getpid(), mode, UNIRUN_VERSION, capacity->cpus, limits[capacity->limit]);
+    say_line(&line);
+}
+
+void report_decision(enum symbol call, const char *what)
 {
     struct line line;
-    if (level < least)
+    if (level < LOG_DEBUG || !has_stack())
         return;
-    line_note(&line, format, getpid(), name, text, detail);
-    output_write(line.text, line.length);
+    line_note(&line, format, getpid(), "debug", switchboard_name(call), what);
+    say_line(&line);
 }
 
-void report_info(const char *text, const char *detail)
+void report_stop(void)
 {
-    note(LOG_INFO, "info", text, detail);
-}
-
-void report_debug(const char *text, const char *detail)
-{
-    note(LOG_DEBUG, "debug", text, detail);
+    store_relaxed(&stopped, true);
 }
 
 void report_totals(void)
 {
-    if (level == LOG_OFF || load_relaxed(&counts.owner) != getpid())
-        return;
+    pid_t owner = load_relaxed(&counts.owner);
+    if (level == LOG_OFF || !owner || load_relaxed(&stopped))
+        return; /* nothing was counted: not even a system call is made */
+    bool is_owner = false;
     for (enum symbol call = 0; call < SYMBOLS; call++) {
         for (enum reason reason = 0; reason < REASONS; reason++) {
             struct kind *kind = &counts.kinds[call][reason];
-            uint64_t count = load_relaxed(&kind->count);
-            if (count > load_relaxed(&kind->said))
-                say_kind(call, reason, kind, count);
+            uint64_t count = __atomic_load_n(&kind->count, __ATOMIC_SEQ_CST);
+            if (count <= load_relaxed(&kind->said))
+                continue;
+            if (!is_owner && owner != getpid())
+                return;
+            is_owner = true;
+            say_kind(call, reason, kind, count);
         }
     }
 }
@@ -173,7 +223,7 @@ void report_totals(void)
 
 static void at_end(void)
 {
-    store_relaxed(&ending, true);
+    __atomic_store_n(&ending, true, __ATOMIC_SEQ_CST);
     report_totals();
 }
 

@@ -1,8 +1,8 @@
 /* The downgrade log: what could not be managed is counted, and said on stderr.
  *
  * A kind is a call and a reason. The first of a kind is said at once, then the 10th, the 100th and so on; what remains
- * is summed up when the process ends or becomes another program. A line that stderr did not take is said with a later
- * one.
+ * is summed up when the process ends or becomes another program; after that, at each doubling. A line that stderr did
+ * not take is said with a later one. Each count is claimed before it is said, so no two threads say the same.
  *
  * Context of every function, unless it says otherwise: any thread, a signal handler, a fork or vfork child; no lock is
  * taken, errno is kept, nothing is a cancellation point. */
@@ -11,6 +11,7 @@
 
 #include "policy/config.h"
 #include "policy/reason.h"
+#include "shim/domain/capacity.h"
 #include "shim/switchboard/switchboard.h"
 
 /* Remembers stderr and what to say. Context: start-up, before anything else here. */
@@ -26,9 +27,14 @@ void report_process(enum reason reason, const void *culprit);
 /* Says that a setting's value was refused. */
 void report_complaint(const struct config_complaint *complaint);
 
-/* One line at level info or debug; `text` is a constant, `detail` continues it. */
-void report_info(const char *text, const char *detail);
-void report_debug(const char *text, const char *detail);
+/* Says the mode and the capacity, at level info. */
+void report_mode(enum mode mode, const struct capacity *capacity);
+
+/* Says a decision on `call`, at level debug: `what` is done with it. */
+void report_decision(enum symbol call, const char *what);
+
+/* The process has restricted its system calls: from now on the log makes none, and what it still owes is lost. */
+void report_stop(void);
 
 /* Says every count that has not been said yet. Nothing in a vfork child: the counts are its parent's.
  * Context: before exec; also at exit, by itself. */

@@ -11,6 +11,6 @@ EXPORT const char *unirun_version(void)
 
 EXPORT const char *unirun_mode(void)
 {
-    startup();
-    return config_mode_name(settings.mode);
+    /* Before start-up is possible every call is forwarded. */
+    return config_mode_name(startup() ? settings.mode : MODE_PASSTHROUGH);
 }

@@ -73,10 +73,6 @@ void switchboard_switch(enum mode mode);
  * Context: any thread, any constructor, a signal handler. Keeps errno. */
 void *switchboard_early(enum symbol symbol);
 
-/* Our own exported pthread_create, wherever that name is bound for others. */
-extern int switchboard_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
-    __attribute__((nothrow));
-
 /* The registers of a call that a STUB row passes through before_<name>(), as the System V AMD64 ABI has them at entry.
  */
 struct call_registers {

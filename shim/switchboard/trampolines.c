@@ -31,5 +31,3 @@
     }
 
 #include "shim/switchboard/symbols.def"
-
-__typeof__(pthread_create) switchboard_pthread_create __attribute__((alias("pthread_create")));

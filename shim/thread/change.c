@@ -8,6 +8,7 @@
 
 #include "shim/atomic.h"
 #include "shim/os.h"
+#include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/attributes.h"
 #include "shim/thread/leave.h"
@@ -249,10 +250,22 @@ static bool changes_thread(unsigned long option)
     }
 }
 
+/* A filter is about to be installed that may kill a process for any call that the program itself does not make. From
+ * here we make none: no log, no parking. */
+static void restrict_calls(void)
+{
+    report_stop();
+    pool_forget();
+    pool_join_idle();
+    lineage_changed_self();
+}
+
 void before_prctl(const struct call_registers *registers)
 {
     if (registers->argument[0] == PR_SET_NAME)
         note_name(slot.worker);
+    else if (registers->argument[0] == PR_SET_SECCOMP)
+        restrict_calls();
     else if (changes_thread(registers->argument[0]))
         lineage_changed_self();
 }
@@ -280,7 +293,6 @@ static bool syscall_changes_thread(unsigned long number)
     case SYS_sched_setattr:
     case SYS_sched_setparam:
     case SYS_sched_setscheduler:
-    case SYS_seccomp:
     case SYS_set_mempolicy:
     case SYS_set_robust_list:
     case SYS_set_tid_address:
@@ -317,6 +329,8 @@ void before_syscall(const struct call_registers *registers)
         struct worker *target = pool_find((int)registers->argument[number == SYS_tkill ? 1 : 2]);
         if (target && registers->argument[number == SYS_tkill ? 2 : 3])
             worker_retire(target);
+    } else if (number == SYS_seccomp) {
+        restrict_calls();
     } else if (number == SYS_unshare || number == SYS_setns) {
         pool_join_idle();
         lineage_changed_self();

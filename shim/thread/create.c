@@ -116,8 +116,10 @@ static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_at
     struct verdict verdict = decide_thread(&wanted.facts);
     bool managed = verdict.outcome == OUTCOME_MANAGED && !pool_is_draining();
     fresh_prepare();
-    if (managed && recycle(thread, &wanted, task))
+    if (managed && recycle(thread, &wanted, task)) {
+        report_decision(symbol, " managed: given to a parked thread");
         return 0;
+    }
     struct worker *worker = record_new();
     if (!worker) {
         wanted.facts.no_memory = true;
@@ -127,6 +129,8 @@ static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_at
         report_downgrade(symbol, verdict.reason, caller);
     if (!worker)
         return -1;
+    if (managed)
+        report_decision(symbol, " managed: a new thread, to be reused");
     return create(thread, attr, &wanted, !managed, task, worker);
 }
 

@@ -18,6 +18,7 @@
 #include "shim/lock.h"
 #include "shim/object.h"
 #include "shim/os.h"
+#include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
 
 /* ---- walking the loaded objects ---- */
@@ -320,7 +321,7 @@ void fresh_prepare(void)
         keep((const void *)call_tls_dtors);
         keep((const void *)getauxval(AT_BASE));
         keep((const void *)fresh_prepare);
-        keep(dlsym(RTLD_DEFAULT, "malloc"));
+        keep(lookup_first("malloc"));
         store_release(&kept_known, true);
     }
     unlock(&wiped.walking);
@@ -330,10 +331,7 @@ void fresh_prepare(void)
 
 bool fresh_start(void)
 {
-    call_tls_dtors = (void (*)(void))dlsym(RTLD_NEXT, "__call_tls_dtors");
-    if (!call_tls_dtors) {
-        dlerror();
-        return false;
-    }
-    return os_wipe_in_children(&wiped, sizeof wiped) == 0;
+    static const struct lookup wanted = {"__call_tls_dtors", NULL};
+    lookup_next(1, &wanted, (void **)&call_tls_dtors);
+    return call_tls_dtors && os_wipe_in_children(&wiped, sizeof wiped) == 0;
 }

@@ -48,7 +48,6 @@ int64_t pool_idle_ns(void)
 void pool_forget(void)
 {
     store_relaxed(&forgotten, true); /* whoever has not seen it yet has started before */
-    pool_dismiss_idle();
 }
 
 bool pool_is_forgotten(void)
@@ -173,7 +172,7 @@ void pool_put(struct worker *worker)
 {
     lock(&pool.lock);
     store_relaxed(&worker->word, 0);
-    bool keep = !worker->dying && !pool.draining && pool.idle_count < most_idle;
+    bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && pool.idle_count < most_idle;
     if (keep)
         push_idle(worker);
     unlock(&pool.lock);

@@ -1,0 +1,178 @@
+#include "shim/switchboard/lookup.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "shim/atomic.h"
+
+/* One object's dynamic symbols (System V ABI; DT_GNU_HASH as binutils and glibc have it). */
+struct symbols {
+    uintptr_t base;
+    const ElfW(Sym) * symbol;
+    const char *strings;
+    const uint32_t *hash;
+    const ElfW(Half) * version; /* NULL: the object gives its symbols no versions */
+    const ElfW(Verdef) * definitions;
+};
+
+static bool read_symbols(const struct link_map *map, struct symbols *out)
+{
+    *out = (struct symbols){.base = map->l_addr};
+    for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
+        const void *where = (const void *)entry->d_un.d_ptr; /* an address: the loader has relocated it */
+        if (entry->d_tag == DT_SYMTAB)
+            out->symbol = where;
+        else if (entry->d_tag == DT_STRTAB)
+            out->strings = where;
+        else if (entry->d_tag == DT_GNU_HASH)
+            out->hash = where;
+        else if (entry->d_tag == DT_VERSYM)
+            out->version = where;
+        else if (entry->d_tag == DT_VERDEF)
+            out->definitions = (const void *)(map->l_addr + entry->d_un.d_ptr); /* but not this one */
+    }
+    return out->symbol && out->strings && out->hash;
+}
+
+static uint32_t hash_of(const char *name)
+{
+    uint32_t hash = 5381;
+    for (; *name; name++)
+        hash = hash * 33 + (unsigned char)*name;
+    return hash;
+}
+
+static const char *version_name(const struct symbols *in, unsigned index)
+{
+    const ElfW(Verdef) *definition = in->definitions;
+    while (definition) {
+        if ((definition->vd_ndx & 0x7fff) == index) {
+            const ElfW(Verdaux) *name = (const void *)((const char *)definition + definition->vd_aux);
+            return in->strings + name->vda_name;
+        }
+        definition = definition->vd_next ? (const void *)((const char *)definition + definition->vd_next) : NULL;
+    }
+    return NULL;
+}
+
+/* Indices 0 and 1 mean a symbol without a version; the top bit, one that is not the default of its name. */
+static bool has_version(const struct symbols *in, uint32_t symbol, const char *wanted)
+{
+    unsigned version = in->version ? in->version[symbol] : 1;
+    if ((version & 0x7fff) <= 1)
+        return true;
+    if (!wanted)
+        return !(version & 0x8000);
+    const char *name = version_name(in, version & 0x7fff);
+    return name && strcmp(name, wanted) == 0;
+}
+
+static void *address_of(const struct symbols *in, const ElfW(Sym) * symbol)
+{
+    uintptr_t address = in->base + symbol->st_value;
+    if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC)
+        address = ((uintptr_t(*)(void))address)();
+    return (void *)address;
+}
+
+static void *find_in(const struct symbols *in, const char *name, uint32_t hash, const char *version)
+{
+    uint32_t buckets = in->hash[0], offset = in->hash[1], bloom_size = in->hash[2], shift = in->hash[3];
+    const ElfW(Addr) *bloom = (const void *)(in->hash + 4);
+    const uint32_t *bucket = (const void *)(bloom + bloom_size), *chain = bucket + buckets;
+    enum { BITS = 8 * sizeof(ElfW(Addr)) };
+    ElfW(Addr) word = bloom[hash / BITS % bloom_size];
+    if (!(word >> (hash % BITS) & word >> ((hash >> shift) % BITS) & 1))
+        return NULL;
+    uint32_t index = bucket[hash % buckets];
+    if (index < offset)
+        return NULL;
+    for (;; index++) {
+        uint32_t entry = chain[index - offset];
+        const ElfW(Sym) *symbol = &in->symbol[index];
+        if ((entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
+            strcmp(in->strings + symbol->st_name, name) == 0 && has_version(in, index, version))
+            return address_of(in, symbol);
+        if (entry & 1) /* the last of its bucket */
+            return NULL;
+    }
+}
+
+/* ---- the objects, in order ---- */
+
+static const struct link_map *own_map(void)
+{
+    static const struct link_map *own;
+    const struct link_map *map = load_relaxed(&own); /* whoever finds it finds the same */
+    Dl_info info;
+    if (!map && dladdr1((void *)own_map, &info, (void **)&map, RTLD_DL_LINKMAP))
+        store_relaxed(&own, map);
+    return map;
+}
+
+/* The symbols of the first object from `*map` on that programs bind to, with *map behind it. The kernel's own object is
+ * in the list, but nobody does. */
+static bool next_symbols(const struct link_map **map, const struct link_map *end, uintptr_t vdso, struct symbols *out)
+{
+    while (*map && *map != end) {
+        const struct link_map *current = *map;
+        *map = current->l_next;
+        if (current->l_addr != vdso && read_symbols(current, out))
+            return true;
+    }
+    return false;
+}
+
+static void *find_from(const struct link_map *from, const struct link_map *end, const char *name)
+{
+    uint32_t hash = hash_of(name);
+    uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+    struct symbols symbols;
+    void *found = NULL;
+    while (!found && next_symbols(&from, end, vdso, &symbols))
+        found = find_in(&symbols, name, hash, NULL);
+    return found;
+}
+
+static const struct link_map *first_map(void)
+{
+    const struct link_map *map = own_map();
+    while (map && map->l_prev)
+        map = map->l_prev;
+    return map;
+}
+
+void lookup_next(unsigned count, const struct lookup *wanted, void **found)
+{
+    const struct link_map *map = own_map();
+    uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+    struct symbols symbols;
+    unsigned missing = 0;
+    for (unsigned i = 0; i < count; i++)
+        missing += !load_relaxed(&found[i]);
+    map = map ? map->l_next : NULL;
+    while (missing && next_symbols(&map, NULL, vdso, &symbols)) {
+        for (unsigned i = 0; i < count; i++) {
+            if (load_relaxed(&found[i]))
+                continue;
+            void *address = find_in(&symbols, wanted[i].name, hash_of(wanted[i].name), wanted[i].version);
+            missing -= address != NULL;
+            /* Relaxed: every thread that gets here finds the same address, and nothing hangs on it. */
+            store_relaxed(&found[i], address);
+        }
+    }
+}
+
+void *lookup_first(const char *name)
+{
+    return find_from(first_map(), NULL, name);
+}
+
+void *lookup_before(const char *name)
+{
+    return find_from(first_map(), own_map(), name);
+}

@@ -1,0 +1,25 @@
+/* Symbols of the loaded objects, in the loader's search order.
+ *
+ * Not by dlsym: that takes the loader's lock, allocates where a symbol is missing, and clears what dlerror would have
+ * told the program next. This only reads what the loader has mapped, in one pass at start-up while no object can go
+ * away. */
+#ifndef UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
+#define UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
+
+/* A reference; `version` is NULL for one without. */
+struct lookup {
+    const char *name;
+    const char *version;
+};
+
+/* What `count` references would bind to behind us: each to the first definition in the objects that come after ours. An
+ * object that gives its symbols no versions answers to any; one that has the name at other versions only is passed
+ * over, as the loader does. found[i] stays NULL where nobody has it, and as it is where it is not NULL before. Context:
+ * start-up, or an earlier call. */
+void lookup_next(unsigned count, const struct lookup *wanted, void **found);
+
+/* The first definition in all objects, from the program on; and in those before ours. */
+void *lookup_first(const char *name);
+void *lookup_before(const char *name);
+
+#endif
