@@ -170,9 +170,21 @@ bool cgroup_mount_line(const char *line, size_t length, const struct cgroup_memb
     return true;
 }
 
+/* Where every system has its cgroups, and where their owner will look. */
+static bool is_usual(const struct cgroup_place *place)
+{
+    static const char usual[] = "/sys/fs/cgroup";
+    const size_t length = sizeof usual - 1;
+    if (place->top < length || (place->top > length && place->directory[length] != '/'))
+        return false;
+    return is((struct text){place->directory, length}, usual);
+}
+
 bool cgroup_place_is_better(const struct cgroup_place *a, const struct cgroup_place *b)
 {
-    return a->root <= b->root;
+    if (a->root != b->root)
+        return a->root < b->root;
+    return is_usual(a) || !is_usual(b);
 }
 
 bool cgroup_place_up(struct cgroup_place *place)

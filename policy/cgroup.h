@@ -41,8 +41,9 @@ bool cgroup_membership_known(const struct cgroup_membership *membership);
 bool cgroup_mount_line(const char *line, size_t length, const struct cgroup_membership *membership,
                        struct cgroup_place *place);
 
-/* Whether `a` is to be preferred to `b`, an earlier line's: it shows at least as many ancestors. Among equals the later
- * mount hides the earlier. */
+/* Whether `a` is to be preferred to `b`, an earlier line's. The one that shows more ancestors is; of two that show as
+ * many the limit is the same, so the one at /sys/fs/cgroup, or below it, is named: the other is a copy, such as that in
+ * a chroot's /sys. Otherwise the later mount may hide the earlier. */
 bool cgroup_place_is_better(const struct cgroup_place *a, const struct cgroup_place *b);
 
 /* Goes up to the parent directory, whose limit counts as well. Returns false at the mount point, with no change. */

@@ -11,6 +11,7 @@ static capabilities can;
 
 void verdict_start(void)
 {
+    can |= 1u << REQUEST_PROCESS;
     attributes_defaults_changed();
     if (pool_start(settings.pool_max, settings.idle_ms) && worker_start())
         can |= 1u << REQUEST_THREAD;

@@ -144,6 +144,8 @@ static void say_kind(enum symbol call, enum reason reason, struct kind *kind, ui
 void report_downgrade(enum symbol call, enum reason reason, const void *caller)
 {
     struct kind *kind = &counts.kinds[call][reason];
+    if (load_relaxed(&stopped))
+        return;
     if (!load_relaxed(&counts.owner))
         store_relaxed(&counts.owner, getpid());
     uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */

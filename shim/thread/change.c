@@ -256,7 +256,6 @@ static void restrict_calls(void)
 {
     report_stop();
     pool_forget();
-    pool_join_idle();
     lineage_changed_self();
 }
 

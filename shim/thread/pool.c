@@ -7,6 +7,7 @@
 #include "shim/lock.h"
 #include "shim/os.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/thread/spin.h"
 
 /* ---- state: empty in a fork child, however it was forked ---- */
 
@@ -47,7 +48,9 @@ int64_t pool_idle_ns(void)
 
 void pool_forget(void)
 {
+    spin_settle();
     store_relaxed(&forgotten, true); /* whoever has not seen it yet has started before */
+    pool_join_idle();
 }
 
 bool pool_is_forgotten(void)
@@ -212,6 +215,7 @@ void pool_dismiss_idle(void)
 void pool_join_idle(void)
 {
     struct worker *worker;
+    spin_settle();
     while ((worker = take_one_idle())) {
         worker_call(worker, CALL_LEAVE);
         real.pthread_join(worker->id, NULL);

@@ -101,6 +101,14 @@ void spin_parked(void)
     add_relaxed(&parking, -1);
 }
 
+void spin_settle(void)
+{
+    for (int i = 0; i < 100 && load_relaxed(&parking) > 0; i++) {
+        static const uint32_t never;
+        os_wait(&never, 0, 100000);
+    }
+}
+
 bool spin_for_parking(void)
 {
     if (load_relaxed(&parking) <= 0 || load_relaxed(&cpus) < 2)

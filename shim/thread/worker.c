@@ -160,13 +160,10 @@ static bool finish(struct worker *worker, void *result)
     return true;
 }
 
-/* The task is over and its joiner perhaps on its way: makes the thread fresh, and parks it if nobody needs the id.
- * False: the pool was drained meanwhile, and the thread must end for real. */
-static bool refresh(struct worker *worker)
+/* Nobody needs the id: parks the worker. Otherwise its joiner will. False: the pool was drained meanwhile, and the
+ * thread must end for real. */
+static bool park(struct worker *worker)
 {
-    spin_parks_soon();
-    worker->dying = !fresh_reset(&worker->traces);
-    spin_parked();
     uint32_t word = load_acquire(&worker->word);
     if (pool_is_draining())
         while (word & ENDED && !(word & (RELEASED | DETACHED)))
@@ -174,14 +171,20 @@ static bool refresh(struct worker *worker)
                 return false;
     if (word & RETIRED)
         return false; /* the one who drains has done it */
-    if (word & DETACHED) {
-        pool_put(worker);
-        return true;
-    }
     /* Acquire and release: who sets the second of READY and RELEASED owns the worker, with all that the other wrote. */
-    if (__atomic_fetch_or(&worker->word, READY, __ATOMIC_ACQ_REL) & RELEASED)
+    if (word & DETACHED || __atomic_fetch_or(&worker->word, READY, __ATOMIC_ACQ_REL) & RELEASED)
         pool_put(worker);
     return true;
+}
+
+/* The task is over and its joiner perhaps on its way: makes the thread fresh, and parks it. */
+static bool refresh(struct worker *worker)
+{
+    spin_parks_soon();
+    worker->dying = !fresh_reset(&worker->traces);
+    bool parked = park(worker);
+    spin_parked();
+    return parked;
 }
 
 /* ---- parked ---- */
