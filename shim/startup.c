@@ -17,20 +17,20 @@ struct config settings;
 
 /* Defined where such a runtime is loaded with the program, undefined (a null address) elsewhere: asking this way runs
  * no look-up code, allocates nothing and leaves dlerror alone. */
-#define OPTIONAL extern char __attribute__((weak, visibility("default")))
-OPTIONAL __asan_init[];
-OPTIONAL __tsan_init[];
-OPTIONAL __msan_init[];
-OPTIONAL __hwasan_init[];
-OPTIONAL __lsan_ignore_object[];
-OPTIONAL dmtcp_is_enabled[];
+#define OPTIONAL(name) extern void name(void) __attribute__((weak, visibility("default")))
+OPTIONAL(__asan_init);
+OPTIONAL(__tsan_init);
+OPTIONAL(__msan_init);
+OPTIONAL(__hwasan_init);
+OPTIONAL(__lsan_ignore_object);
+OPTIONAL(dmtcp_is_enabled);
 
 static const void *find_sanitizer(void)
 {
-    const char *const runtimes[] = {__asan_init, __tsan_init, __msan_init, __hwasan_init, __lsan_ignore_object};
+    void (*const runtimes[])(void) = {__asan_init, __tsan_init, __msan_init, __hwasan_init, __lsan_ignore_object};
     for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
         if (runtimes[i])
-            return runtimes[i];
+            return (const void *)runtimes[i];
     return NULL;
 }
 

@@ -67,11 +67,12 @@ static void give_up_join(void *arg)
 /* Takes the result, and the id away. EAGAIN: the id has become libc's. */
 static int end_join(struct worker *worker, void **result)
 {
-    void *value = worker->result;
+    void *value;
     uint32_t word = load_acquire(&worker->word);
     do {
         if (!(word & ENDED))
             return EAGAIN;
+        value = worker->result; /* before the id is given away */
         /* Who sets the second of READY and RELEASED parks the worker, with all that the other wrote. */
     } while (!cas_seq_cst(&worker->word, &word, word | RELEASED));
     if (word & READY)

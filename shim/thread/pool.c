@@ -58,6 +58,12 @@ bool pool_is_forgotten(void)
     return load_relaxed(&forgotten);
 }
 
+/* Under the lock; atomic for those who look without it. */
+static void add_running(int more)
+{
+    store_relaxed(&pool.running, pool.running + more);
+}
+
 int pool_running(void)
 {
     return load_relaxed(&pool.running); /* a guess: nothing follows from it but whether to spin */
@@ -91,7 +97,7 @@ struct worker *record_new(void)
     struct worker *worker = pool.free;
     if (worker) {
         pool.free = worker->next;
-        pool.running++;
+        add_running(1);
     }
     unlock(&pool.lock);
     if (worker)
@@ -109,7 +115,7 @@ void record_free(struct worker *worker)
     worker->tid = 0;
     worker->next = pool.free;
     pool.free = worker;
-    pool.running--;
+    add_running(-1);
     unlock(&pool.lock);
 }
 
@@ -134,9 +140,9 @@ static void push_idle(struct worker *worker)
     worker->next = pool.idle;
     if (pool.idle)
         pool.idle->previous = worker;
-    pool.idle = worker;
+    store_relaxed(&pool.idle, worker);
     pool.idle_count++;
-    pool.running--;
+    add_running(-1);
 }
 
 static void unlink_idle(struct worker *worker)
@@ -145,11 +151,11 @@ static void unlink_idle(struct worker *worker)
     if (worker->previous)
         worker->previous->next = worker->next;
     else
-        pool.idle = worker->next;
+        store_relaxed(&pool.idle, worker->next);
     if (worker->next)
         worker->next->previous = worker->previous;
     pool.idle_count--;
-    pool.running++;
+    add_running(1);
 }
 
 static bool fits(const struct worker *worker, struct stack_class stack, uint32_t lineage)

@@ -41,7 +41,7 @@ void spin_called(struct worker *worker)
     worker->called_at = os_now();
     int64_t gap = worker->called_at - worker->ended_at;
     worker->traces.cpu_slack += gap < SPIN_NS ? gap : SPIN_NS;
-    worker->spins = gap < SPIN_NS;
+    store_relaxed(&worker->spins, gap < SPIN_NS); /* a hint, which the parked worker may be reading */
 }
 
 void spin_task_ends(struct worker *worker)
@@ -53,7 +53,7 @@ void spin_task_ends(struct worker *worker)
 enum call spin_for_call(struct worker *worker)
 {
     /* The creator is one of those who want to run. */
-    if (!worker->spins || !is_cpu_free(pool_running() + 1))
+    if (!load_relaxed(&worker->spins) || !is_cpu_free(pool_running() + 1))
         return CALL_WAIT;
     uint32_t call = CALL_WAIT;
     add_relaxed(&spinners, 1);

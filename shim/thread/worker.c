@@ -30,6 +30,12 @@ struct slot *slot_of(pthread_t thread)
 
 /* ---- the end of the thread ---- */
 
+#ifdef __SANITIZE_THREAD__
+enum { FAREWELLS = 1 }; /* TSan's own destructor ends its thread in the last round: we must be done before (a test) */
+#else
+enum { FAREWELLS = PTHREAD_DESTRUCTOR_ITERATIONS };
+#endif
+
 /* glibc runs key destructors in rounds for as long as there are values. Other keys' destructors may still use the
  * worker's id, so the record is let go in the last round. */
 static __attribute__((noinline)) void leave(void *value)
@@ -37,7 +43,7 @@ static __attribute__((noinline)) void leave(void *value)
     struct worker *worker = value;
     if (!(load_relaxed(&worker->word) & TASK))
         return; /* idle and dismissed, or wiped in a fork child */
-    if (++worker->farewells < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    if (++worker->farewells < FAREWELLS) {
         pthread_setspecific(leave_key, worker);
         return;
     }
@@ -146,8 +152,8 @@ static bool finish(struct worker *worker, void *result)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    if (fresh_is_tainted(&worker->traces, &mask))
-        worker_retire(worker);
+    if (fresh_is_tainted(&worker->traces, &mask) && worker_retire(worker))
+        return false;
     worker->result = result;
     word = load_relaxed(&worker->word);
     do {

@@ -433,6 +433,53 @@ static void a_later_mount_hides_an_earlier_one(void **state)
     assert_quota(2, "/sys/fs/cgroup/app");
 }
 
+static void the_usual_mount_point_is_named_before_a_copy(void **state)
+{
+    static const char copy[] = "43 31 0:38 / /srv/chroot/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+    char mounts[512];
+    (void)state;
+    put("/proc/self/cgroup", "0::/app\n");
+    put("/sys/fs/cgroup/app/cpu.max", "200000 100000\n");
+    put("/srv/chroot/sys/fs/cgroup/app/cpu.max", "200000 100000\n");
+    for (int before = 0; before < 2; before++) {
+        snprintf(mounts, sizeof mounts, "%s%s%s", before ? copy : "", MOUNT_V2, before ? "" : copy);
+        put("/proc/self/mountinfo", mounts);
+        assert_quota(2, "/sys/fs/cgroup/app");
+    }
+}
+
+static void the_usual_mount_point_of_a_controller_is_below(void **state)
+{
+    (void)state;
+    put_v1("200000\n", "100000\n");
+    put("/proc/self/mountinfo",
+        MOUNT_V1 "43 31 0:29 / /srv/chroot/sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n");
+    assert_quota(2, "/sys/fs/cgroup/cpu,cpuacct/app");
+}
+
+static void a_namesake_of_the_usual_mount_point_is_not_it(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/app\n");
+    put("/proc/self/mountinfo", MOUNT_V2 "43 31 0:38 / /sys/fs/cgroups rw - cgroup2 cgroup2 rw\n");
+    put("/sys/fs/cgroup/app/cpu.max", "200000 100000\n");
+    put("/sys/fs/cgroups/app/cpu.max", "300000 100000\n");
+    assert_quota(2, "/sys/fs/cgroup/app");
+    put("/proc/self/mountinfo", "40 31 0:38 / /old rw - cgroup2 cgroup2 rw\n"
+                                "43 31 0:38 / /sys/fs/cgroups rw - cgroup2 cgroup2 rw\n");
+    assert_quota(3, "/sys/fs/cgroups/app");
+}
+
+static void a_copy_that_shows_more_is_preferred_to_the_usual_mount_point(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/a/b\n");
+    put("/proc/self/mountinfo", "41 31 0:38 / /whole rw - cgroup2 cgroup2 rw\n"
+                                "42 31 0:38 /a /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    put("/whole/cpu.max", "100000 100000\n");
+    assert_quota(1, "/whole");
+}
+
 static void optional_fields_of_a_mount_may_be_absent_or_many(void **state)
 {
     (void)state;
@@ -617,6 +664,10 @@ int main(void)
         TEST(blanks_in_a_mount_point_are_octal),
         TEST(the_mount_that_shows_more_is_preferred),
         TEST(a_later_mount_hides_an_earlier_one),
+        TEST(the_usual_mount_point_is_named_before_a_copy),
+        TEST(the_usual_mount_point_of_a_controller_is_below),
+        TEST(a_namesake_of_the_usual_mount_point_is_not_it),
+        TEST(a_copy_that_shows_more_is_preferred_to_the_usual_mount_point),
         TEST(optional_fields_of_a_mount_may_be_absent_or_many),
         TEST(garbage_in_the_files_is_no_limit),
         TEST(very_long_lines_of_others_do_not_hide_the_mount),
