@@ -7,7 +7,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,17 +29,18 @@ int old_pthread_setaffinity_np(pthread_t thread, const cpu_set_t *set);
 
 extern char **environ;
 
+static pid_t ended_tid;
+
 static void *nothing(void *arg)
 {
+    __atomic_store_n(&ended_tid, gettid(), __ATOMIC_RELEASE);
     return arg;
 }
 
-/* pthread_kill's versions differ on a thread that has ended but was not joined. Its kernel thread has cleared its id by
- * the time that it leaves the list of threads: then this thread and main remain. */
+/* pthread_kill's versions differ on a thread that has ended but was not joined. */
 static void *kill_after_end_of(void *ended)
 {
-    struct stat s;
-    while (stat("/proc/self/task", &s) == 0 && s.st_nlink > 2 + 2)
+    while (!__atomic_load_n(&ended_tid, __ATOMIC_ACQUIRE) || tgkill(getpid(), ended_tid, 0) == 0)
         sched_yield();
     return (void *)(long)pthread_kill(*(pthread_t *)ended, 0);
 }
