@@ -32,7 +32,7 @@ bool spin_for_parking(void);
 void spin_parks_soon(void);
 void spin_parked(void);
 
-/* Waits until no worker is on its way into the pool; at most ten milliseconds. */
+/* Waits until every worker whose task has ended is parked; at most ten milliseconds. */
 void spin_settle(void);
 
 #endif

@@ -155,10 +155,13 @@ static bool finish(struct worker *worker, void *result)
     if (fresh_is_tainted(&worker->traces, &mask) && worker_retire(worker))
         return false;
     worker->result = result;
+    spin_parks_soon(); /* before anybody can know that the task has ended: see spin_settle() */
     word = load_relaxed(&worker->word);
     do {
-        if (!(word & TASK) || word & RETIRED)
+        if (!(word & TASK) || word & RETIRED) {
+            spin_parked();
             return false;
+        }
         /* Release: the joiner reads `result`. Sequentially consistent: see pool_drain(). */
     } while (!cas_seq_cst(&worker->word, &word, word | ENDED));
     if (word & WAITING)
@@ -186,7 +189,6 @@ static bool park(struct worker *worker)
 /* The task is over and its joiner perhaps on its way: makes the thread fresh, and parks it. */
 static bool refresh(struct worker *worker)
 {
-    spin_parks_soon();
     worker->dying = !fresh_reset(&worker->traces);
     bool parked = park(worker);
     spin_parked();

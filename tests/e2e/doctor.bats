@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # unirun doctor: what it says of this machine and of a program, and that it runs nothing of the latter.
 #
-# What `run` sets is not seen to be set (SC2154).
-# shellcheck disable=SC2154
+# What `run` sets is not seen to be set (SC2154,SC2030,SC2031).
+# shellcheck disable=SC2154,SC2030,SC2031
 
 setup() {
     load helper
@@ -46,6 +46,19 @@ says() {
     }
 }
 
+# make_shim NAME STATEMENT: NAME.so, which passes for the library until it is loaded, and then does STATEMENT.
+make_shim() {
+    cat >"$1.c" <<END
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+const char *unirun_version(void) { return "0"; }
+static int managed(void) { return !strcmp(getenv("UNIRUN_COMPAT_MODE"), "managed"); }
+__attribute__((constructor)) static void start(void) { (void)managed; $2 }
+END
+    gcc -w -shared -fPIC "$1.c" -o "$1.so"
+}
+
 needs_root() {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
 }
@@ -81,15 +94,34 @@ needs_root() {
     echo text >text.so
     doctor --shim text.so
     problem text.so
-    printf '#include <unistd.h>\n__attribute__((constructor)) static void talk(void) { write(2, "hi\\n", 3); }' >talk.c
-    gcc -w -shared -fPIC talk.c -o talk.so
+    doctor --shim "$EMPTY"
+    problem "$EMPTY" unirun_version
+    make_shim talk 'write(2, "hi\n", 3);'
     doctor --shim talk.so
-    problem talk.so "hi"
-    printf '__attribute__((constructor)) static void crash(void) { __builtin_trap(); }' >crash.c
-    gcc -shared -fPIC crash.c -o crash.so
+    problem talk.so "in passthrough mode" "says: hi"
+    make_shim crash '__builtin_trap();'
     doctor --shim crash.so
-    problem crash.so "wait status"
+    problem crash.so "in passthrough mode" "wait status"
     says "library    $PWD/crash.so, does not work"
+}
+
+@test "a library that works in passthrough only is a problem" {
+    make_shim talk 'if (managed()) write(2, "unirun[1]: info: mine\nhi\n", 25);'
+    doctor --shim talk.so
+    problem talk.so "in managed mode" "says: hi"
+    make_shim crash 'if (managed()) __builtin_trap();'
+    doctor --shim crash.so
+    problem crash.so "in managed mode" "wait status"
+    make_shim fail 'if (managed()) _exit(3);'
+    doctor --shim fail.so
+    problem fail.so "in managed mode" "wait status 0x300"
+    make_shim log 'if (managed()) write(2, "unirun[12]: RuntimeWarning: mine\n", 33);'
+    doctor --shim log.so
+    [ "$status" -eq 0 ]
+    says "library    $PWD/log.so, works"
+    make_shim log 'write(2, "unirun[12]: RuntimeWarning: mine\n", 33);'
+    doctor --shim log.so
+    problem log.so "in passthrough mode" "says: unirun[12]: RuntimeWarning: mine"
 }
 
 @test "settings that differ from their default are shown" {
@@ -114,27 +146,44 @@ needs_root() {
     says "capacity   1 CPU, limited by affinity; affinity mask: 1*"
 }
 
+# with_quota COMMAND...: runs COMMAND in a new cgroup of one and a half CPUs, from which $limit follows, and checks that
+# the report on its stdout names a directory of that cgroup. Which one depends on what is mounted where.
+with_quota() {
+    local group=/sys/fs/cgroup/cpu/unirun-test-$$ said named same=no limit="cgroup v1"
+    if ! { mkdir "$group" && echo 150000 >"$group/cpu.cfs_quota_us"; } 2>/dev/null; then
+        rmdir "$group" 2>/dev/null || true
+        group=/sys/fs/cgroup/unirun-test-$$
+        limit="cgroup v2"
+        if ! { mkdir "$group" && echo 150000 100000 >"$group/cpu.max"; } 2>/dev/null; then
+            rmdir "$group" 2>/dev/null || true
+            skip "no cgroup with a CPU quota can be made"
+        fi
+    fi
+    # shellcheck disable=SC2016
+    run --separate-stderr sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' sh "$group" "$@"
+    said=$(grep '^capacity ' <<<"$output" || true)
+    named=${said##* in }
+    [ ! "$named" -ef "$group" ] || same=yes
+    rmdir "$group"
+    echo "$said; expected: $group"
+    [[ "$said" == "capacity   1 CPU, limited by $limit; affinity mask: "*", quota: 1 in "* ]]
+    [ "$same" = yes ]
+}
+
 @test "a cgroup quota limits the capacity, and the cgroup is named" {
     needs_root
     [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
-    local group=/sys/fs/cgroup/cpu/unirun-test-$$
-    if mkdir "$group" 2>/dev/null && echo 150000 >"$group/cpu.cfs_quota_us"; then
-        # shellcheck disable=SC2016
-        run --separate-stderr sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" doctor' sh "$group" "$UNIRUN"
-        rmdir "$group"
-        says "capacity   1 CPU, limited by cgroup v1; affinity mask: *, quota: 1 in $group"
-        return
-    fi
-    group=/sys/fs/cgroup/unirun-test-$$
-    if mkdir "$group" 2>/dev/null && echo 150000 100000 >"$group/cpu.max"; then
-        # shellcheck disable=SC2016
-        run --separate-stderr sh -c 'echo $$ >"$1/cgroup.procs" && exec "$2" doctor' sh "$group" "$UNIRUN"
-        rmdir "$group"
-        says "capacity   1 CPU, limited by cgroup v2; affinity mask: *, quota: 1 in $group"
-        return
-    fi
-    rmdir "$group" 2>/dev/null || true
-    skip "no cgroup with a CPU quota can be made"
+    with_quota "$UNIRUN" doctor
+}
+
+@test "a second mount of the cgroups does not change what is named" {
+    needs_root
+    [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+    unshare -m true 2>/dev/null || skip "no mount namespace can be made"
+    mkdir copy
+    # shellcheck disable=SC2016
+    with_quota unshare -m sh -c 'mount --rbind /sys/fs/cgroup copy && exec "$1" doctor' sh "$UNIRUN"
+    [[ "$output" == *", quota: 1 in /sys/fs/cgroup/"* ]]
 }
 
 @test "a /dev/shm that is full, read-only or missing is a problem" {
@@ -251,6 +300,62 @@ END
     doctor ./active
     problem "(reason=setuid)"
     [ ! -e ran ]
+}
+
+@test "a program whose name is odd or no text is examined like any other" {
+    local name
+    printf 'int main(void) { return 0; }' >still.c
+    gcc -static still.c -o still
+    gcc still.c -o moving
+    for name in $'h\nq"\xff' $'\x9b31m' $'\e[31m' $'cut\xe2\x82' $'next\xc2\x85line'; do
+        cp still "$name"
+        doctor "./$name"
+        [ "$status" -eq 1 ]
+        [ "$(grep -c ^problem <<<"$output")" -eq 1 ]
+        problem "cannot be managed" "(reason=static)"
+        [[ "$output" != *$'\e'* && "$output" != *$'\xc2\x85'* && "$output" != *$'\n''q"'* ]]
+        doctor --json "./$name"
+        [ "$status" -eq 1 ]
+        python3 -c '
+import json, os, sys
+report = json.loads(sys.stdin.buffer.read().decode("utf-8", "strict"))
+path = os.fsencode(sys.argv[1]).decode("utf-8", "replace").replace("\ufffd", "")
+assert [c.replace("\ufffd", "") for c in report["program"]["chain"]] == [path], report
+assert report["program"]["path"].replace("\ufffd", "") == path
+assert len(report["problems"]) == 1 and path in report["problems"][0].replace("\ufffd", "")' "./$name" <<<"$output"
+        mv moving "$name"
+        doctor "./$name"
+        [ "$status" -eq 0 ]
+        mv "$name" moving
+    done
+    doctor $'./none\xff'
+    problem "No such file"
+}
+
+@test "a library in a folder whose name is no text is examined" {
+    mkdir $'d\xff'
+    printf '#include <unistd.h>\nint f(void) { return fork(); }' >odd.c
+    gcc -shared -fPIC odd.c -o $'d\xff/libgomp-odd.so'
+    printf 'int f(void);\nint main(void) { return f(); }' >user.c
+    gcc user.c -o searched -L$'d\xff' -lgomp-odd -Wl,-rpath,"$PWD"$'/d\xff'
+    gcc user.c -o named $'d\xff/libgomp-odd.so'
+    for program in ./searched ./named; do
+        doctor --json $program
+        [ "$status" -eq 0 ]
+        [ "$(value program symbols managed fork <<<"$output")" = '["libgomp-odd.so"]' ]
+        [ "$(value program runtimes 0 name <<<"$output")" = "GNU OpenMP" ]
+        doctor $program
+        says "runtime    GNU OpenMP (*libgomp-odd.so)"
+    done
+}
+
+@test "a setting whose value is no text is a problem" {
+    UNIRUN_QUANTUM_MS=$'\xff\n' doctor
+    [ "$(grep -c ^problem <<<"$output")" -eq 1 ]
+    problem "UNIRUN_QUANTUM_MS=" "is not a number"
+    UNIRUN_TRACE=$'t\xff' doctor --json
+    [ "$status" -eq 0 ]
+    [ "$(value settings UNIRUN_TRACE <<<"$output")" = $'t\ufffd' ]
 }
 
 @test "a program that is not there is a problem" {

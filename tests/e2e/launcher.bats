@@ -176,19 +176,50 @@ needs_suid_mount() {
 }
 
 @test "--shim names another library, relative to here" {
-    cp "$EMPTY" mine.so
+    cp "$SHIM" mine.so
     launch --shim mine.so "$KINDS/plain"
     [ "$output" = "$PWD/mine.so" ]
 }
 
-@test "a library path with a blank or a colon is refused" {
+@test "--shim refuses what the loader would not load, or what is not the shim" {
+    echo text >text.so
+    launch --shim text.so touch started
+    refused 2 text.so ELF
+    launch --shim "$KINDS/foreign" touch started
+    refused 2 foreign 'this machine'
+    launch --shim "$KINDS/static" touch started
+    refused 2 static 'shared library'
+    launch --shim "$EMPTY" touch started
+    refused 2 "$EMPTY" unirun_version
+    # A library that only asks for the function does not have it.
+    printf 'const char *unirun_version(void); const char *f(void) { return unirun_version(); }' >asks.c
+    gcc -shared -fPIC asks.c -o asks.so
+    launch --shim asks.so touch started
+    refused 2 asks.so unirun_version
+    head -c 4000 "$SHIM" >half.so
+    launch --shim half.so touch started
+    refused 2 half.so
+    launch --shim . touch started
+    refused 2 file
+    [ ! -e started ]
+}
+
+@test "a library path with a blank, a colon or a dollar sign is refused" {
     mkdir 'a b' a:b
-    cp "$EMPTY" 'a b/x.so'
-    cp "$EMPTY" a:b/x.so
+    cp "$SHIM" 'a b/x.so'
+    cp "$SHIM" a:b/x.so
     launch --shim 'a b/x.so' true
     refused 2 'a b/x.so' blank
     launch --shim a:b/x.so true
     refused 2 a:b/x.so colon
+    # The loader would make another folder of each.
+    # shellcheck disable=SC2016
+    for name in '$LIB' '${ORIGIN}' 'a$PLATFORM'; do
+        mkdir "$name"
+        cp "$SHIM" "$name/x.so"
+        launch --shim "$name/x.so" true
+        refused 2 "$name/x.so" dollar
+    done
 }
 
 @test "the launcher in a folder with a blank says so instead of starting without its library" {
@@ -508,4 +539,89 @@ exit 3'
         python3 -c 'import json, sys; json.loads(sys.argv[1])' "$line"
     done
     [ "$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["reason"])' "${stderr_lines[1]}")" = static ]
+}
+
+# The line that `unirun run` writes of a static program of this name, alone in a folder.
+line_of() {
+    local name=$1 got=0
+    shift
+    mkdir -p odd
+    cp "$KINDS/static" "odd/$name"
+    "$UNIRUN" run "$@" "odd/$name" 2>line >/dev/null || got=$?
+    [ "$got" -eq 5 ]
+}
+
+# What a program may be called: to end the line, to look like a field of it, or to be no text.
+odd_names() {
+    names=(plain 'a b' 'p(q)r' 'x (reason=none caller=y+0x0 count=1)' $'new\nline' $'tab\tescape\e[31m' 'quote"s'"'"
+        "back\\slash" $'\xff\xfe' $'\x9b31m' $'cut\xe2\x82' $'gr\xc3\xbc\xc3\x9f' $'next\xc2\x85line' '+0x7 count=9)')
+}
+
+@test "whatever a program is called, its line stays one line that can be parsed" {
+    local names name line='^unirun\[[0-9]+\]: RuntimeWarning: exec downgraded to stdlib behaviour: [^()]* '
+    odd_names
+    for name in "${names[@]}"; do
+        line_of "$name"
+        [ "$(wc -l <line)" -eq 1 ]
+        iconv -f UTF-8 -t UTF-8 line >/dev/null
+        [[ "$(cat line)" =~ $line"(reason=static caller="[^[:cntrl:]\ =()]+"+0x0 count=1)"$ ]] || {
+            cat -v line
+            return 1
+        }
+    done
+    [[ "$(cat line)" == *"caller=+0x7"*"count"*"+0x0 count=1)" ]]
+}
+
+@test "whatever a program is called, its JSON line is one object in valid UTF-8" {
+    local names name
+    odd_names
+    for name in "${names[@]}"; do
+        line_of "$name" --log-format json
+        [ "$(wc -l <line)" -eq 1 ]
+        python3 -c '
+import json, sys
+line = json.loads(open("line", "rb").read().decode("utf-8", "strict"))
+assert line["reason"] == "static" and line["count"] == 1, line
+assert line["caller"].endswith("+0x0"), line
+name = sys.argv[1]
+if name.isprintable() and not any(0xd800 <= ord(c) < 0xe000 for c in name):
+    assert line["caller"] == name + "+0x0", line' "$name"
+    done
+}
+
+# ---- where it is said ----
+
+@test "a stderr that is a broken or a full pipe costs the warnings, and not the program" {
+    local got
+    export UNIRUN_COMPAT_MOD=1
+    launch "$KINDS/static"
+    [ "${#stderr_lines[@]}" -eq 2 ]
+    mkfifo pipe
+    exec 9<>pipe
+    python3 -c '
+import os
+pipe = os.open("pipe", os.O_WRONLY | os.O_NONBLOCK)
+for size in 65536, 1:
+    try:
+        while True:
+            os.write(pipe, bytes(size))
+    except BlockingIOError:
+        pass'
+    got=0
+    timeout 20 "$UNIRUN" run "$KINDS/static" >out 2>pipe || got=$?
+    [ "$got" -eq 5 ]
+    exec 8>pipe 9>&-
+    got=0
+    env --default-signal=PIPE "$UNIRUN" run "$KINDS/static" >out 2>&8 || got=$?
+    [ "$got" -eq 5 ]
+    exec 8>&-
+    [ "$(cat out)" = "$SHIM" ]
+}
+
+@test "a warning does not go into a file of the program's, nor to a stderr that is closed" {
+    local got=0
+    export UNIRUN_COMPAT_MOD=1
+    (exec 2>&- && exec "$UNIRUN" run "$KINDS/static" >out) || got=$?
+    [ "$got" -eq 5 ]
+    [ "$(cat out)" = "$SHIM" ]
 }

@@ -128,3 +128,74 @@ mode_of() {
     [ "$got" = passthrough ]
     [ -z "$said" ]
 }
+
+# linked CONSTRUCTOR MAIN: ./program, which does MAIN and is linked with a library whose constructor, which runs before
+# that of a preload, does CONSTRUCTOR.
+linked() {
+    cat >linked.c <<END
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int linked_answer(void) { return 0; }
+__attribute__((constructor)) static void start(void) { $1 }
+END
+    cat >program.c <<END
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+int linked_answer(void);
+const char *unirun_mode(void) __attribute__((weak));
+static void *task(void *arg) { return arg; }
+static inline void one_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, task, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+int main(void) { $2 return linked_answer(); }
+END
+    gcc -shared -fPIC linked.c -o liblinked.so
+    gcc -w program.c -o program -L. -llinked -Wl,-rpath,"$PWD"
+}
+
+@test "what dlerror() has to say survives our start, however early the call that starts us" {
+    cd "$BATS_TEST_TMPDIR" || exit
+    local call
+    export UNIRUN_COUNTS=quota
+    for call in 'sysconf(_SC_NPROCESSORS_ONLN);' 'if (!fork()) _exit(0);' ''; do
+        linked "dlopen(\"nope.so\", RTLD_NOW); $call
+            const char *text = dlerror(); puts(text ? text : \"lost\"); fflush(stdout);" 'one_thread(); get_nprocs();'
+        run_all_modes "$PWD/program"
+        [ "$status" -eq 0 ]
+        [ "$output" = "nope.so: cannot open shared object file: No such file or directory" ]
+        # And the other way: nothing failed, so there is nothing to say.
+        linked "$call const char *text = dlerror(); puts(text ? text : \"nothing\"); fflush(stdout);" 'one_thread();'
+        run_all_modes "$PWD/program"
+        [ "$output" = nothing ]
+    done
+    # Across our constructor, too.
+    linked 'dlopen("nope.so", RTLD_NOW);' 'extern char *dlerror(void); char *text = dlerror(); puts(text ? text : "lost");'
+    run_all_modes "$PWD/program"
+    [ "$output" = "nope.so: cannot open shared object file: No such file or directory" ]
+}
+
+@test "a library that clears the environment before we have read it does not undo passthrough" {
+    cd "$BATS_TEST_TMPDIR" || exit
+    local how call
+    for how in 'clearenv();' 'extern char **environ; environ = NULL;'; do
+        for call in '' 'sysconf(_SC_NPROCESSORS_ONLN);'; do
+            linked "$call $how $call" 'one_thread(); get_nprocs(); puts(unirun_mode ? unirun_mode() : "plain");'
+            under UNIRUN_COMPAT_MODE=passthrough UNIRUN_COUNTS=quota UNIRUN_LOG=debug -- ./program
+            echo "$how $call: $output, $stderr"
+            [ "$status" -eq 0 ]
+            [ "$output" = passthrough ]
+            [ -z "$stderr" ]
+        done
+    done
+    # The same program does speak, where passthrough was not asked for.
+    under UNIRUN_COMPAT_MODE=managed UNIRUN_COUNTS=quota UNIRUN_LOG=debug -- ./program
+    [ "$output" = managed ]
+    [ -n "$stderr" ]
+}

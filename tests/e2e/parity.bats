@@ -113,3 +113,12 @@ make_libc() {
     run --separate-stderr "$UNIRUN" parity extra
     [ "$status" -eq 2 ]
 }
+
+@test "a function whose name is no text is named as far as it is" {
+    make_libc pthread_brandXnew@GLIBC_2.99
+    LC_ALL=C sed -i 's/brandXnew/brand\xffnew/' libc.so
+    run --separate-stderr "$UNIRUN" parity --json --libc libc.so
+    [ "$status" -eq 1 ]
+    [[ "$output" == *$'"pthread_brand\ufffdnew"'* ]]
+    [[ "$output" == *"belongs to THREAD and has no row"* ]]
+}

@@ -7,7 +7,7 @@ setup() {
     public=$(mktemp -d /tmp/unirun-public.XXXXXX)
     chmod 755 "$public"
     cp "$SHIM" "$public/"
-    shim=$public/libunirun_shim.so
+    preload=$public/libunirun_shim.so
 }
 
 teardown() {
@@ -35,7 +35,7 @@ print(attempt(os.fork), attempt(os.fork))
 EOF
     limited 1 /usr/bin/python3 "$public/spawn.py"
     [ "$output" = "(11, False) (11, False)" ]
-    limited 1 env LD_PRELOAD="$shim" UNIRUN_SPAWN_RETRY_MS=200 /usr/bin/python3 "$public/spawn.py"
+    limited 1 env LD_PRELOAD="$preload" UNIRUN_SPAWN_RETRY_MS=200 /usr/bin/python3 "$public/spawn.py"
     # The second failure comes at once: the first has shown that waiting does not help.
     [ "$output" = "(11, True) (11, False)" ]
     [[ $stderr == *"fork downgraded to stdlib behaviour: "*"(reason=process-limit caller="*" count=1)" ]]
@@ -65,7 +65,7 @@ print("forked" if second > 0 else "refused")
 EOF
     limited 2 /usr/bin/python3 "$public/room.py"
     [ "$output" = refused ]
-    limited 2 env LD_PRELOAD="$shim" UNIRUN_SPAWN_RETRY_MS=10000 /usr/bin/python3 "$public/room.py"
+    limited 2 env LD_PRELOAD="$preload" UNIRUN_SPAWN_RETRY_MS=10000 /usr/bin/python3 "$public/room.py"
     [ "$output" = forked ]
     [ -z "$stderr" ]
 }

@@ -3,10 +3,13 @@
 #
 # downgrades STDERR COUNT END makes COUNT calls that managed mode reports while UNIRUN_COUNTS=quota is not supported, after
 # doing STDERR to its descriptor 2, and ends by END. It exits with 7 and checks errno after each call.
+#
+# What `run` sets is not seen to be set (SC2154,SC2030,SC2031).
+# shellcheck disable=SC2154,SC2030,SC2031
 
 setup() {
     load helper
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || exit
     export UNIRUN_COUNTS=quota
 }
 
@@ -17,6 +20,14 @@ downgrades() {
 # The counts in the lines for sysconf on stdin, in order.
 counts() {
     grep -oE 'sysconf downgraded .* count=[0-9]+' | grep -oE '[0-9]+$' | tr '\n' ' '
+}
+
+# A program like that of the test is managed here, and a stderr that is in order gets its lines: so where there are none,
+# they were kept back.
+lines_come() {
+    run --separate-stderr downgrades nothing 100 exit
+    [ "$status" -eq 7 ]
+    [ "$(counts <<<"$stderr")" = "1 10 100 " ]
 }
 
 @test "a flood is said at 1, 10, 100, 1000, and in total at exit" {
@@ -71,16 +82,21 @@ assert all(l["caller"].startswith("downgrades+0x") and l["pid"] > 1 for l in lin
 }
 
 @test "stderr closed before the start, its number taken by a data file" {
-    run downgrades file 100 exit 2>&-
-    [ "$status" -eq 7 ]
+    lines_come
+    got=0
+    (exec 2>&- && downgrades file 100 exit >out) || got=$?
+    [ "$got" -eq 7 ]
     [ -f data ]
     [ ! -s data ]
 }
 
 @test "stderr closed, or reopened as a data file or a socket" {
+    lines_come
     for how in closed file socket; do
         rm -f data
-        downgrades "$how" 100 exit 2>log >out || [ $? -eq 7 ]
+        got=0
+        downgrades "$how" 100 exit 2>log >out || got=$?
+        [ "$got" -eq 7 ]
         [ "$(cat out)" = "SIGPIPE pending 0, SIGXFSZ pending 0, SIGTTOU pending 0" ]
         [ ! -s data ]
         [ ! -s log ]
@@ -88,7 +104,10 @@ assert all(l["caller"].startswith("downgrades+0x") and l["pid"] > 1 for l in lin
 }
 
 @test "stderr a file that was deleted and made anew under the same name, perhaps with the same inode" {
-    downgrades unlinked 100 exit 2>log >out || [ $? -eq 7 ]
+    lines_come
+    got=0
+    downgrades unlinked 100 exit 2>log >out || got=$?
+    [ "$got" -eq 7 ]
     [ -f log ]
     [ ! -s log ]
 }
@@ -102,19 +121,24 @@ assert all(l["caller"].startswith("downgrades+0x") and l["pid"] > 1 for l in lin
     mkfifo pipe
     exec 9<>pipe
     # The program fills the pipe, makes its calls, empties the pipe and exits.
-    downgrades full 500 exit >out 2>pipe || [ $? -eq 7 ]
+    got=0
+    downgrades full 500 exit >out 2>pipe || got=$?
+    [ "$got" -eq 7 ]
     [ "$(cat out)" = "SIGPIPE pending 0, SIGXFSZ pending 0, SIGTTOU pending 0" ]
     [ "$(dd iflag=nonblock bs=65536 count=1 status=none <&9 | counts)" = "500 " ]
     exec 9>&-
 }
 
 @test "stderr a pipe that nobody reads: no SIGPIPE" {
+    lines_come
     mkfifo pipe
     exec 9<>pipe
     exec 8>pipe
     exec 9>&-
-    downgrades nothing 100 exit >out 2>&8 || [ $? -eq 7 ]
+    got=0
+    downgrades nothing 100 exit >out 2>&8 || got=$?
     exec 8>&-
+    [ "$got" -eq 7 ]
     [ "$(cat out)" = "SIGPIPE pending 0, SIGXFSZ pending 0, SIGTTOU pending 0" ]
 }
 
@@ -124,6 +148,7 @@ assert all(l["caller"].startswith("downgrades+0x") and l["pid"] > 1 for l in lin
 }
 
 @test "stderr a file and RLIMIT_FSIZE 0: no SIGXFSZ" {
+    lines_come
     downgrades nothing-to-write 100 exit 2>log | cat >out
     [ "${PIPESTATUS[0]}" -eq 7 ]
     [ "$(cat out)" = "SIGPIPE pending 0, SIGXFSZ pending 0, SIGTTOU pending 0" ]
@@ -132,9 +157,11 @@ assert all(l["caller"].startswith("downgrades+0x") and l["pid"] > 1 for l in lin
 
 @test "stderr on a full disk" {
     [ "$(id -u)" -eq 0 ] || skip "needs root to mount a small file system"
+    lines_come
     mkdir small
     mount -t tmpfs -o size=4k none small || skip "may not mount here"
     dd if=/dev/zero of=small/zero bs=4096 count=1 2>/dev/null
+    got=0
     downgrades nothing 100 exit 2>small/log >out || got=$?
     size=$(stat -c %s small/log)
     umount small
@@ -181,7 +208,7 @@ EOF
     [ "$status" -eq 7 ]
     [[ $output != *errno* ]]
     # Every line is whole.
-    ! grep -vE '^unirun\[[0-9]+\]: RuntimeWarning: [a-z_]+ downgraded to stdlib behaviour: [^()]* \(reason=[a-z-]+ caller=[^ ]+\+0x[0-9a-f]+ count=[0-9]+\)$' <<<"$stderr"
+    run -1 grep -vE '^unirun\[[0-9]+\]: RuntimeWarning: [a-z_]+ downgraded to stdlib behaviour: [^()]* \(reason=[a-z-]+ caller=[^ ]+\+0x[0-9a-f]+ count=[0-9]+\)$' <<<"$stderr"
 }
 
 @test "a pending cancellation is not acted on by the log" {
@@ -195,4 +222,158 @@ EOF
     UNIRUN_COMPAT_MODE=passthrough run --separate-stderr downgrades nothing 1000 exit
     [ "$status" -eq 7 ]
     [ -z "$stderr" ]
+}
+
+@test "stderr a terminal that is nearly full, and read by nobody: nobody waits" {
+    lines_come
+    run python3 - "$PROGRAMS/downgrades" "$SHIM" <<'EOF'
+import os, pty, subprocess, sys, time
+
+program, shim = sys.argv[1:]
+
+def fill(slave, most):
+    """Writes up to `most` bytes to a terminal without waiting; how many it took."""
+    fd = os.open(os.ttyname(slave), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    taken, refused = 0, 0
+    while taken < most and refused < 20:
+        try:
+            taken += os.write(fd, b"x" * min(most - taken, 64))
+            refused = 0
+        except BlockingIOError:  # the kernel may still be passing on what it has
+            refused += 1
+            time.sleep(0.001)
+    os.close(fd)
+    return taken
+
+def run(room):
+    master, slave = pty.openpty()
+    if room is not None:
+        fill(slave, capacity - room)
+    try:
+        done = subprocess.run([program, "nothing", "100", "exit"], stdin=subprocess.DEVNULL, stderr=slave,
+                              stdout=subprocess.DEVNULL, timeout=20, env={**os.environ, "LD_PRELOAD": shim})
+        return done.returncode, master, slave
+    except subprocess.TimeoutExpired:
+        return "waits", master, slave
+
+def close(master, slave):
+    os.close(slave)
+    os.close(master)
+
+master, slave = pty.openpty()
+capacity = fill(slave, 1 << 20)
+close(master, slave)
+for room in [None, *range(0, 141), 200, 400, 1000]:
+    status, master, slave = run(room)
+    if status != 7:
+        print("room for", room, "bytes:", status)
+        sys.exit(1)
+    if room is None:
+        seen = os.read(master, 4096)
+        print(seen.count(b"sysconf downgraded"), "lines in an empty terminal")
+    close(master, slave)
+EOF
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "3 lines in an empty terminal" ]
+}
+
+# What `downgrades` ends with, plain if the first argument is plain, otherwise with that setting.
+status_with() {
+    local setting=$1
+    shift
+    if [ "$setting" = plain ]; then
+        run "$PROGRAMS/downgrades" "$@"
+    else
+        run env "$setting" LD_PRELOAD="$SHIM" "$PROGRAMS/downgrades" "$@"
+    fi
+    echo "$setting, $*: status $status"
+}
+
+@test "a handler on a small alternate stack has room for what it had room for" {
+    local way size tried setting
+    # Where the stack is ample, the handler's calls are said: they were made.
+    run --separate-stderr downgrades stack=65536 10 exit
+    [ "$status" -eq 7 ]
+    [ "$(counts <<<"$stderr")" = "1 10 " ]
+    for way in stack fork-stack; do
+        tried=0
+        for ((size = 2048; size <= 6144; size += 128)); do
+            status_with plain "$way=$size" 10 exit
+            [ "$status" -eq 7 ] || continue # the processor's registers and libc alone take more
+            tried=$((tried + 1))
+            for setting in UNIRUN_COMPAT_MODE=passthrough UNIRUN_COMPAT_MODE=managed UNIRUN_LOG=debug; do
+                status_with "$setting" "$way=$size" 10 exit
+                [ "$status" -eq 7 ]
+            done
+        done
+        [ "$tried" -ge 4 ]
+    done
+}
+
+@test "threads that end the process at the same moment do not say a total twice" {
+    local way totals=0 turn
+    for way in threads-exit threads-_exit; do
+        for ((turn = 0; turn < 100; turn++)); do
+            run --separate-stderr downgrades nothing 25 "$way"
+            [ "$status" -eq 7 ]
+            [[ "$(counts <<<"$stderr")" == "1 10 "?("25 ") ]] || {
+                echo "$way: $stderr"
+                return 1
+            }
+            [[ "$stderr" != *count=25* ]] || totals=$((totals + 1))
+        done
+    done
+    [ "$totals" -ge 1 ]
+}
+
+@test "JSON lines are JSON in valid UTF-8, whatever the program is called" {
+    local name
+    for name in $'\xff\xfe' $'\x9b' $'q"\\\n' $'gr\xc3\xbc\xc3\x9f'; do
+        cp "$PROGRAMS/downgrades" "$name"
+        UNIRUN_LOG_FORMAT=json LD_PRELOAD="$SHIM" "./$name" nothing 25 exit 2>log || true
+        python3 -c '
+import json
+lines = [json.loads(line) for line in open("log", "rb").read().decode("utf-8", "strict").splitlines()]
+assert [l["count"] for l in lines] == [1, 10, 25], lines
+assert len({l["caller"] for l in lines}) == 1 and "+0x" in lines[0]["caller"], lines'
+    done
+}
+
+# seccomp HOW FILTER END in every mode, for the filters and ends that are named.
+seccomp_everywhere() {
+    local how=$1 filter=$2 end
+    export UNIRUN_IDLE_MS=100
+    shift 2
+    for end; do
+        run_all_modes "$PROGRAMS/seccomp" "$how" "$filter" "$end" || {
+            echo "seccomp $how $filter $end"
+            return 1
+        }
+        [ "$status" -eq 7 ]
+        # It was managed, and the log had something to say.
+        [ "$(counts <"$BATS_TEST_TMPDIR/modes/managed/err.raw")" = "1 10 " ]
+    done
+}
+
+@test "a program that leaves itself no system calls but write and exit ends as without the shim" {
+    for how in prctl syscall; do
+        seccomp_everywhere "$how" strict exit _exit linger
+    done
+}
+
+@test "a program that forbids itself what only a log would need goes on as without the shim" {
+    for how in prctl syscall; do
+        seccomp_everywhere "$how" log exit _exit linger fork thread sysconf
+    done
+}
+
+@test "a program that forbids system calls to all its threads goes on as without the shim" {
+    seccomp_everywhere everywhere strict exit _exit
+    seccomp_everywhere everywhere log exit _exit fork thread sysconf
+}
+
+@test "a parked thread of ours does not end a program that forbade system calls to all its threads" {
+    seccomp_everywhere everywhere strict linger
+    seccomp_everywhere everywhere log linger
 }

@@ -47,7 +47,8 @@ exported() {
     for name in $(nm -D --defined-only "$SHIM" | awk '$2 == "T" { sub(/@@/, "@", $3); print $3 }' | grep -v ^unirun_); do
         # Of a name at two versions with one address, objdump shows one.
         address=$(nm -D --defined-only "$SHIM" | sed 's/@@/@/' | awk -v n="$name" '$3 == n { print $1 }')
-        code=$(awk -v a="$address" '$1 == a && /^[0-9a-f]+ </ { on = 1; next } /^$/ { on = 0 } on' \
+        # Compared as text: as numbers, 0e930 and 0e370 are the same.
+        code=$(awk -v a="$address" '$1 "" == a "" && /^[0-9a-f]+ </ { on = 1; next } /^$/ { on = 0 } on' \
             "$BATS_TEST_TMPDIR/code" | sed 's/^[^\t]*\t//' | grep -v endbr64 | head -1)
         [[ $code =~ ^jmp\ +\*0x[0-9a-f]+\(%rip\) ]] || {
             echo "$name: $code"
@@ -73,7 +74,7 @@ exported() {
 @test "policy has no variables" {
     run nm "$UNIRUN_BUILD/policy/libpolicy.a"
     [ "$status" -eq 0 ]
-    ! grep -E ' [bBcCD] ' <<<"$output"
+    run -1 grep -E ' [bBcCD] ' <<<"$output"
 }
 
 # Names of the system calls that COMMAND makes in MODE once it has said "started" on stdout.

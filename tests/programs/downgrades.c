@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -78,6 +80,36 @@ static void *create_with_cancel_pending(void *arg)
     return NULL;
 }
 
+static void call_in_handler(int signal)
+{
+    (void)signal;
+    call();
+}
+
+/* Unlike sysconf(), fork() needs little stack itself. */
+static void fork_in_handler(int signal)
+{
+    (void)signal;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* SIGUSR1 gets an alternate stack of so many bytes, below which nothing can be written. */
+static void make_stack(void (*handler)(int signal), size_t size)
+{
+    enum { PAGE = 4096 };
+    char *memory = mmap(NULL, 17 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory + PAGE, 16 * PAGE, PROT_READ | PROT_WRITE))
+        abort();
+    stack_t stack = {.ss_sp = memory + PAGE, .ss_size = size};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+    if (sigaltstack(&stack, NULL) || sigaction(SIGUSR1, &action, NULL))
+        abort();
+}
+
 static void prepare(const char *how)
 {
     struct rlimit none = {0, 0};
@@ -109,7 +141,11 @@ static void prepare(const char *how)
         struct itimerval every = {{0, 1000}, {0, 1000}};
         signal(SIGALRM, count_signal);
         setitimer(ITIMER_REAL, &every, NULL);
-    } else if (strcmp(how, "nothing"))
+    } else if (!strncmp(how, "stack=", 6))
+        make_stack(call_in_handler, (size_t)atoi(how + 6));
+    else if (!strncmp(how, "fork-stack=", 11))
+        make_stack(fork_in_handler, (size_t)atoi(how + 11));
+    else if (strcmp(how, "nothing"))
         abort();
 }
 
@@ -127,8 +163,32 @@ static void check(const char *how)
     fflush(stdout);
 }
 
+/* All threads of a team end the process at the same moment. */
+static pthread_barrier_t together;
+
+static void *end_together(void *way)
+{
+    pthread_barrier_wait(&together);
+    if (way)
+        _exit(7);
+    exit(7);
+}
+
+static void end_by_many(bool at_once)
+{
+    enum { TEAM = 16 };
+    pthread_t thread;
+    pthread_barrier_init(&together, NULL, TEAM);
+    for (int i = 1; i < TEAM; i++)
+        if (pthread_create(&thread, NULL, end_together, at_once ? &together : NULL))
+            abort();
+    end_together(at_once ? &together : NULL);
+}
+
 static void end(const char *how)
 {
+    if (!strcmp(how, "threads-exit") || !strcmp(how, "threads-_exit"))
+        end_by_many(!strcmp(how, "threads-_exit"));
     if (!strcmp(how, "exit"))
         exit(7);
     if (!strcmp(how, "quick_exit"))
@@ -172,7 +232,10 @@ int main(int argc, char **argv)
         return 2;
     prepare(argv[1]);
     for (int i = atoi(argv[2]); i > 0; i--)
-        call();
+        if (strstr(argv[1], "stack="))
+            raise(SIGUSR1);
+        else
+            call();
     if (!strcmp(argv[1], "timer"))
         while (signals < 200)
             if (pthread_create(&thread, NULL, nothing, NULL) == 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shim/report/line.h"
+#include "shim/report/output.h"
 
 static const char *command_name = "";
 
@@ -92,13 +93,6 @@ char **arguments_parse(const struct argp *argp, const char *name, int argc, char
 
 /* ---- log lines ---- */
 
-/* One write: lines of processes that start at once do not mix. Should it fail there is nobody to tell. */
-static void write_line(const struct line *line)
-{
-    ssize_t ignored = write(STDERR_FILENO, line->text, line->length);
-    (void)ignored;
-}
-
 void say_downgrade(enum log_format format, const char *path, enum reason reason)
 {
     const char *slash = strrchr(path, '/');
@@ -107,12 +101,12 @@ void say_downgrade(enum log_format format, const char *path, enum reason reason)
         &line, format,
         &(struct downgrade){
             .pid = getpid(), .call = "exec", .reason = reason, .object = slash ? slash + 1 : path, .count = 1});
-    write_line(&line);
+    output_write(line.text, line.length);
 }
 
 void say_warning(enum log_format format, const char *text)
 {
     struct line line;
     line_note(&line, format, getpid(), "RuntimeWarning", "", text);
-    write_line(&line);
+    output_write(line.text, line.length);
 }

@@ -50,7 +50,7 @@ _Noreturn void fail(int status, const char *format, ...) __attribute__((format(p
 void *needed(void *memory);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- log lines, as the library writes them ---- */
+/* ---- log lines, as the library writes them: a stderr that is broken or full costs the line, not the start ---- */
 
 /* The program at `path` will not be managed. */
 void say_downgrade(enum log_format format, const char *path, enum reason reason);

@@ -1,6 +1,7 @@
 /* unirun doctor: whether the shim works here, what it would do, and what it would see of a program.
  *
  * Everything is first put into one JSON object; the text is printed from that, so both say the same. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
@@ -19,6 +20,7 @@
 #include "tools/unirun/command.h"
 #include "tools/unirun/facts.h"
 #include "tools/unirun/inspect.h"
+#include "tools/unirun/json_text.h"
 #include "tools/unirun/library.h"
 #include "tools/unirun/settings.h"
 
@@ -26,7 +28,7 @@
 
 static void add_problem(json_t *report, char *sentence)
 {
-    json_array_append_new(json_object_get(report, "problems"), json_string(sentence));
+    json_array_append_new(json_object_get(report, "problems"), json_text(sentence));
     free(sentence);
 }
 
@@ -38,22 +40,48 @@ static const char *text_of(const json_t *object, const char *key)
 
 /* ---- the library ---- */
 
-/* NULL where /bin/true runs under the library as it does without; otherwise what happened. Allocated. */
-static char *try_library(const char *path)
+/* Whether a line is one that the library may write: "unirun[PID]: ...". */
+static bool is_log_line(const char *line)
 {
-    char *preload = format_text("LD_PRELOAD=%s", path);
-    const char *const env[] = {preload, "UNIRUN_COMPAT_MODE=passthrough", NULL};
+    const char *pid = line + strlen("unirun[");
+    return !strncmp(line, "unirun[", strlen("unirun[")) && isdigit((unsigned char)*pid) &&
+           !strncmp(pid + strspn(pid, "0123456789"), "]: ", 3);
+}
+
+/* The first line that is there for no good reason, cut off from what follows it; NULL where there is none. */
+static const char *foreign_line(char *output, enum mode mode)
+{
+    for (char *line; (line = strsep(&output, "\n"));)
+        if (*line && !(mode == MODE_MANAGED && is_log_line(line)))
+            return line;
+    return NULL;
+}
+
+/* NULL where /bin/true runs under the library as it does without; otherwise what happened. Allocated. */
+static char *try_mode(const char *path, enum mode mode)
+{
+    const char *name = config_mode_name(mode);
+    char *preload = format_text("LD_PRELOAD=%s", path), *setting = format_text("UNIRUN_COMPAT_MODE=%s", name);
+    const char *const env[] = {preload, setting, NULL};
     const char *const argv[] = {"/bin/true", NULL};
     struct child child = child_run(argv, env, 2, 10);
+    const char *line = foreign_line(child.output, mode);
     char *problem = NULL;
-    if (*child.output)
-        problem =
-            format_text("%s: under it /bin/true says: %.*s", path, (int)strcspn(child.output, "\n"), child.output);
+    if (line)
+        problem = format_text("%s: under it, in %s mode, /bin/true says: %s", path, name, line);
     else if (child.status == -1 || !WIFEXITED(child.status) || WEXITSTATUS(child.status))
-        problem = format_text("%s: under it /bin/true ends with wait status 0x%x", path, (unsigned)child.status);
+        problem = format_text("%s: under it, in %s mode, /bin/true ends with wait status 0x%x", path, name,
+                              (unsigned)child.status);
     free(child.output);
+    free(setting);
     free(preload);
     return problem;
+}
+
+static char *try_library(const char *path)
+{
+    char *problem = try_mode(path, MODE_PASSTHROUGH);
+    return problem ? problem : try_mode(path, MODE_MANAGED);
 }
 
 static void examine_library(json_t *report, const char *given)
@@ -64,7 +92,9 @@ static void examine_library(json_t *report, const char *given)
     char *problem = !path      ? format_text(LIBRARY_NAME " is not at %s; install it or name it with --shim", looked)
                     : unusable ? format_text("%s: %s", path, unusable)
                                : try_library(path);
-    json_object_set_new(report, "library", json_pack("{s:s*, s:b}", "path", path, "works", problem == NULL));
+    json_object_set_new(
+        report, "library",
+        needed(json_pack("{s:o*, s:b}", "path", path ? json_text(path) : NULL, "works", problem == NULL)));
     if (problem)
         add_problem(report, problem);
     free(path);
@@ -93,7 +123,7 @@ static json_t *changed_settings(const struct config_complaint *complaints, size_
         const struct config_setting *setting = config_setting(row);
         const char *value = getenv(setting->name);
         if (value && *value && strcasecmp(value, setting->fallback) && !is_refused(setting->name, complaints, count))
-            json_object_set_new(changed, setting->name, json_string(value));
+            json_object_set_new(changed, setting->name, json_text(value));
     }
     return changed;
 }
@@ -118,11 +148,11 @@ static void examine_capacity(json_t *report)
     static const char *const limits[] = {"affinity", "cgroup v1", "cgroup v2"};
     struct capacity capacity;
     capacity_read("", &capacity);
-    json_t *object = json_pack("{s:i, s:i, s:s}", "cpus", (int)capacity.cpus, "affinity", (int)capacity.affinity,
-                               "limit", limits[capacity.limit]);
+    json_t *object = needed(json_pack("{s:i, s:i, s:s}", "cpus", (int)capacity.cpus, "affinity", (int)capacity.affinity,
+                                      "limit", limits[capacity.limit]));
     if (capacity.quota) {
         json_object_set_new(object, "quota", json_integer(capacity.quota));
-        json_object_set_new(object, "cgroup", json_string(capacity.cgroup));
+        json_object_set_new(object, "cgroup", json_text(capacity.cgroup));
     }
     json_object_set_new(report, "capacity", object);
 }
@@ -186,7 +216,7 @@ static json_t *chain_of(const struct program *program)
 {
     json_t *chain = json_array();
     for (size_t i = 0; i < program->count; i++)
-        json_array_append_new(chain, json_string(program->path[i]));
+        json_array_append_new(chain, json_text(program->path[i]));
     return chain;
 }
 
@@ -231,7 +261,7 @@ static void examine_program(json_t *report, const char *name)
     program_follow(path, &program);
     const char *last = program.path[program.count - 1];
     json_t *object = is_loadable(last) ? inspect_program(last) : json_object();
-    json_object_set_new(object, "path", json_string(path));
+    json_object_set_new(object, "path", json_text(path));
     json_object_set_new(object, "chain", chain_of(&program));
     judge(report, object, &program);
     note_missing(report, last, object);
@@ -242,11 +272,37 @@ static void examine_program(json_t *report, const char *name)
 
 /* ---- the text ---- */
 
+/* Control characters of a name are written as JSON writes them, so that a line stays one. */
+static void put(const char *text)
+{
+    for (; *text; text++) {
+        bool c1 = *text == '\xc2' && (text[1] & 0xe0) == 0x80;
+        if (c1)
+            printf("\\u%04x", (unsigned char)*++text);
+        else if (iscntrl((unsigned char)*text))
+            printf("\\u%04x", (unsigned char)*text);
+        else
+            putchar(*text);
+    }
+}
+
+static void put_line(const char *heading, const char *text)
+{
+    printf("%-10s ", heading);
+    put(text);
+    putchar('\n');
+}
+
 static void print_settings(const json_t *settings)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)settings, name, value) printf("setting    %s=%s\n", name, json_string_value(value));
+    json_object_foreach((json_t *)settings, name, value)
+    {
+        printf("setting    %s=", name);
+        put(json_string_value(value));
+        putchar('\n');
+    }
 }
 
 static void print_capacity(const json_t *capacity)
@@ -255,8 +311,10 @@ static void print_capacity(const json_t *capacity)
     long long cpus = json_integer_value(json_object_get(capacity, "cpus"));
     printf("capacity   %lld CPU%s, limited by %s; affinity mask: %lld", cpus, cpus == 1 ? "" : "s",
            text_of(capacity, "limit"), (long long)json_integer_value(json_object_get(capacity, "affinity")));
-    if (*cgroup)
-        printf(", quota: %lld in %s", (long long)json_integer_value(json_object_get(capacity, "quota")), cgroup);
+    if (*cgroup) {
+        printf(", quota: %lld in ", (long long)json_integer_value(json_object_get(capacity, "quota")));
+        put(cgroup);
+    }
     putchar('\n');
 }
 
@@ -271,17 +329,32 @@ static void print_symbols(const json_t *program, const char *group, const char *
     putchar('\n');
 }
 
+static void print_chain(const json_t *chain)
+{
+    size_t i;
+    json_t *path;
+    printf("program    ");
+    json_array_foreach(chain, i, path)
+    {
+        printf("%s", i ? " -> " : "");
+        put(json_string_value(path));
+    }
+    putchar('\n');
+}
+
 static void print_program(const json_t *program)
 {
     size_t i;
     json_t *item;
-    printf("program    ");
-    json_array_foreach(json_object_get(program, "chain"), i, item)
-        printf("%s%s", i ? " -> " : "", json_string_value(item));
-    printf("\nverdict    %s%s\n",
+    print_chain(json_object_get(program, "chain"));
+    printf("verdict    %s%s\n",
            json_is_true(json_object_get(program, "managed")) ? "managed" : "not managed: ", text_of(program, "reason"));
     json_array_foreach(json_object_get(program, "runtimes"), i, item)
-        printf("runtime    %s (%s)\n", text_of(item, "name"), text_of(item, "library"));
+    {
+        printf("runtime    %s (", text_of(item, "name"));
+        put(text_of(item, "library"));
+        printf(")\n");
+    }
     print_symbols(program, "managed", "managed");
     print_symbols(program, "forwarded", "forwarded");
     /* Mostly locks and attributes, by the dozen. */
@@ -289,23 +362,28 @@ static void print_program(const json_t *program)
            json_object_size(json_object_get(json_object_get(program, "symbols"), "left")));
 }
 
+static void print_library(const json_t *library)
+{
+    const char *path = text_of(library, "path");
+    printf("library    ");
+    put(*path ? path : "none");
+    printf(", %s\n", json_is_true(json_object_get(library, "works")) ? "works" : "does not work");
+}
+
 static void print_report(const json_t *report)
 {
     size_t i;
     json_t *problem, *program = json_object_get(report, "program");
-    const json_t *library = json_object_get(report, "library");
-    printf("library    %s%s\n", *text_of(library, "path") ? text_of(library, "path") : "none",
-           json_is_true(json_object_get(library, "works")) ? ", works" : ", does not work");
-    printf("mode       %s\n", text_of(report, "mode"));
+    print_library(json_object_get(report, "library"));
+    put_line("mode", text_of(report, "mode"));
     print_settings(json_object_get(report, "settings"));
     print_capacity(json_object_get(report, "capacity"));
-    printf("glibc      %s\n", text_of(report, "glibc"));
-    printf("pid ns     %s\n", text_of(report, "pid_namespace"));
-    printf("/dev/shm   %s\n", text_of(report, "shared_memory"));
+    put_line("glibc", text_of(report, "glibc"));
+    put_line("pid ns", text_of(report, "pid_namespace"));
+    put_line("/dev/shm", text_of(report, "shared_memory"));
     if (program)
         print_program(program);
-    json_array_foreach(json_object_get(report, "problems"), i, problem)
-        printf("problem    %s\n", json_string_value(problem));
+    json_array_foreach(json_object_get(report, "problems"), i, problem) put_line("problem", json_string_value(problem));
 }
 
 /* ---- the command ---- */
@@ -351,7 +429,7 @@ int command_doctor(int argc, char **argv)
 {
     struct wanted wanted = {0};
     char **rest = arguments_parse(&argp, "doctor", argc, argv, &wanted);
-    json_t *report = json_pack("{s:[]}", "problems");
+    json_t *report = needed(json_pack("{s:[]}", "problems"));
     examine_library(report, wanted.shim);
     examine_settings(report);
     examine_capacity(report);

@@ -8,6 +8,7 @@
 #include "tools/unirun/child.h"
 #include "tools/unirun/command.h"
 #include "tools/unirun/elf_file.h"
+#include "tools/unirun/json_text.h"
 #include "tools/unirun/rows.h"
 
 /* Runtimes that make threads of their own, by the names of their libraries. */
@@ -40,8 +41,28 @@ static const char *file_name(const char *path)
 
 /* ---- libraries ---- */
 
-/* A line of the loader: "NAME => PATH (ADDRESS)", "NAME => not found", or "NAME (ADDRESS)". */
-static void take_line(char *line, json_t *result)
+/* Their paths as they are: what is in the report may have been made valid UTF-8. */
+struct libraries {
+    char **path;
+    size_t count;
+};
+
+static void add_library(struct libraries *libraries, const char *path)
+{
+    libraries->path = needed(realloc(libraries->path, (libraries->count + 1) * sizeof *libraries->path));
+    libraries->path[libraries->count++] = needed(strdup(path));
+}
+
+static void free_libraries(struct libraries *libraries)
+{
+    for (size_t i = 0; i < libraries->count; i++)
+        free(libraries->path[i]);
+    free(libraries->path);
+}
+
+/* A line of the loader: "NAME => PATH (ADDRESS)", "NAME => not found", or "NAME (ADDRESS)", where the NAME of the
+ * kernel's own object has no slash. */
+static void take_line(char *line, struct libraries *libraries, json_t *missing)
 {
     line += strspn(line, " \t");
     char *arrow = strstr(line, " => ");
@@ -51,15 +72,15 @@ static void take_line(char *line, json_t *result)
         *address = 0;
     if (arrow && !strcmp(path, "not found")) {
         *arrow = 0;
-        json_array_append_new(json_object_get(result, "missing"), json_string(line));
-    } else if (address && *path == '/') {
-        json_array_append_new(json_object_get(result, "libraries"), json_string(path));
+        json_array_append_new(missing, json_text(line));
+    } else if (address && strchr(path, '/')) {
+        add_library(libraries, path);
     }
 }
 
 /* The loader is started as a program, with the file as its argument: started by itself, a set-user-ID program would
  * take no notice of the variable and run. */
-static void find_libraries(const char *path, const char *loader, json_t *result)
+static void find_libraries(const char *path, const char *loader, struct libraries *libraries, json_t *missing)
 {
     /* $ORIGIN is where the file is, not where a link to it is. */
     char *real = realpath(path, NULL);
@@ -70,21 +91,30 @@ static void find_libraries(const char *path, const char *loader, json_t *result)
     struct child child = child_run(argv, env, 1, 30);
     char *rest = child.output;
     for (char *line; (line = strsep(&rest, "\n"));)
-        take_line(line, result);
+        take_line(line, libraries, missing);
     free(child.output);
     free(passed);
     free(real);
 }
 
-static void find_runtimes(json_t *result)
+static const char *runtime_of(const char *path)
 {
-    size_t i;
-    json_t *library;
-    json_array_foreach(json_object_get(result, "libraries"), i,
-                       library) for (size_t r = 0; r < sizeof runtimes / sizeof *runtimes;
-                                     r++) if (!fnmatch(runtimes[r].pattern, file_name(json_string_value(library)), 0))
-        json_array_append_new(json_object_get(result, "runtimes"),
-                              json_pack("{s:s, s:O}", "name", runtimes[r].name, "library", library));
+    for (size_t r = 0; r < sizeof runtimes / sizeof *runtimes; r++)
+        if (!fnmatch(runtimes[r].pattern, file_name(path), 0))
+            return runtimes[r].name;
+    return NULL;
+}
+
+static void describe_libraries(const struct libraries *libraries, json_t *result)
+{
+    for (size_t i = 0; i < libraries->count; i++) {
+        const char *runtime = runtime_of(libraries->path[i]);
+        json_array_append_new(json_object_get(result, "libraries"), json_text(libraries->path[i]));
+        if (runtime)
+            json_array_append_new(
+                json_object_get(result, "runtimes"),
+                needed(json_pack("{s:s, s:o}", "name", runtime, "library", json_text(libraries->path[i]))));
+    }
 }
 
 /* ---- symbols ---- */
@@ -107,7 +137,7 @@ static void take_symbol(const struct elf_symbol *symbol, void *data)
            *files = json_object_get(symbols, symbol->name);
     if (!files)
         json_object_set_new(symbols, symbol->name, files = json_array());
-    json_array_append_new(files, json_string(taking->file));
+    json_array_append_new(files, json_text(taking->file));
 }
 
 /* A provider's own calls stay inside of it, and the loader's come before everything. */
@@ -130,20 +160,20 @@ static void take_symbols(const char *path, json_t *result)
 
 json_t *inspect_program(const char *path)
 {
-    json_t *result = json_pack("{s:[], s:[], s:[], s:{s:{}, s:{}, s:{}}}", "libraries", "runtimes", "missing",
-                               "symbols", "managed", "forwarded", "left");
+    json_t *result = needed(json_pack("{s:[], s:[], s:[], s:{s:{}, s:{}, s:{}}}", "libraries", "runtimes", "missing",
+                                      "symbols", "managed", "forwarded", "left"));
+    struct libraries libraries = {NULL, 0};
     struct elf_file file;
-    size_t i;
-    json_t *library;
     if (!elf_file_open(&file, path))
         return result;
     const char *loader = elf_file_interpreter(&file);
     if (loader)
-        find_libraries(path, loader, result);
+        find_libraries(path, loader, &libraries, json_object_get(result, "missing"));
     elf_file_close(&file);
-    find_runtimes(result);
+    describe_libraries(&libraries, result);
     take_symbols(path, result);
-    json_array_foreach(json_object_get(result, "libraries"), i, library)
-        take_symbols(json_string_value(library), result);
+    for (size_t i = 0; i < libraries.count; i++)
+        take_symbols(libraries.path[i], result);
+    free_libraries(&libraries);
     return result;
 }

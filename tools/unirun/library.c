@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tools/unirun/command.h"
+#include "tools/unirun/elf_file.h"
 
 /* Relative to the directory of this command: the installed layout, then the build tree. */
 static const char *const places[] = {UNIRUN_LIBDIR_FROM_BINDIR "/" LIBRARY_NAME, "../shim/" LIBRARY_NAME};
@@ -47,16 +48,40 @@ char *library_absolute(const char *given)
     return format_text("%s/%s", directory, given);
 }
 
+static void find_version(const struct elf_symbol *symbol, void *data)
+{
+    if (symbol->defined && symbol->function && !strcmp(symbol->name, "unirun_version"))
+        *(bool *)data = true;
+}
+
+/* The loader would only complain of a file that is no library, and start the program without it. */
+static const char *content_problem(const char *path)
+{
+    struct elf_file file;
+    bool found = false;
+    if (!elf_file_open(&file, path))
+        return "it is not an ELF file; name " LIBRARY_NAME " with --shim";
+    bool loadable = elf_file_is_native(&file) && file.header.e_type == ET_DYN;
+    if (loadable)
+        elf_file_symbols(&file, find_version, &found);
+    elf_file_close(&file);
+    if (!loadable)
+        return "it is not a shared library for this machine; name " LIBRARY_NAME " with --shim";
+    return found ? NULL : "it is not the shim, which exports unirun_version; name " LIBRARY_NAME " with --shim";
+}
+
 const char *library_problem(const char *path)
 {
     struct stat file;
     if (strpbrk(path, ": "))
         return "LD_PRELOAD ends a path at a blank or colon; put the library elsewhere";
+    if (strchr(path, '$'))
+        return "in LD_PRELOAD the loader replaces names after a dollar sign ($); put the library elsewhere";
     if (stat(path, &file))
         return "there is no such file; name the library with --shim";
     if (!S_ISREG(file.st_mode) || access(path, R_OK))
         return "it is not a file that can be read; name the library with --shim";
-    return NULL;
+    return content_problem(path);
 }
 
 /* Another copy of the library counts as ours: two of them in one process would both manage it. */

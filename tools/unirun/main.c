@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shim/report/output.h"
 #include "tools/unirun/command.h"
 
 static const struct {
@@ -28,6 +29,7 @@ static int show_help(void)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    output_remember();
     if (!strcmp(name, "--help") || !strcmp(name, "help"))
         return show_help();
     if (!strcmp(name, "--version")) {

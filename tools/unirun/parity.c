@@ -12,6 +12,7 @@
 
 #include "tools/unirun/command.h"
 #include "tools/unirun/elf_file.h"
+#include "tools/unirun/json_text.h"
 #include "tools/unirun/rows.h"
 
 /* ---- what a provider exports ---- */
@@ -120,7 +121,8 @@ problem(struct check *check, const char *name, const char *format, ...)
     int length = vasprintf(&text, format, args);
     va_end(args);
     needed(length < 0 ? NULL : text);
-    json_array_append_new(check->problems, json_pack("{s:s, s:s}", "name", name, "problem", text));
+    json_array_append_new(check->problems,
+                          needed(json_pack("{s:o, s:o}", "name", json_text(name), "problem", json_text(text))));
     free(text);
 }
 
@@ -243,7 +245,7 @@ static json_t *describe_versions(const struct export *group, size_t length)
     json_t *versions = json_array();
     for (size_t i = 0; i < length; i++) {
         char *text = format_text("%s%s", group[i].is_default ? "@@" : "@", group[i].version);
-        json_array_append_new(versions, json_string(text));
+        json_array_append_new(versions, json_text(text));
         free(text);
     }
     return versions;
@@ -255,8 +257,9 @@ static json_t *describe_name(const struct check *check, const struct export *gro
     const char *family = row && row->family ? row->family : family_of(check->provider, group->name);
     if (!row && !family)
         return NULL;
-    json_t *name = json_pack("{s:s, s:o, s:s*, s:s}", "name", group->name, "versions", describe_versions(group, length),
-                             "family", family, "disposition", row ? disposition_name(row->disposition) : "none");
+    json_t *name = needed(json_pack("{s:o, s:o, s:s*, s:s}", "name", json_text(group->name), "versions",
+                                    describe_versions(group, length), "family", family, "disposition",
+                                    row ? disposition_name(row->disposition) : "none"));
     if (row && row->disposition == DISPOSITION_SKIP)
         json_object_set_new(name, "reason", json_string(row->reason));
     else if (row)
@@ -273,9 +276,9 @@ static json_t *describe_provider(const struct check *check)
         if (name)
             json_array_append_new(names, name);
     }
-    return json_pack("{s:s, s:s, s:o, s:O}", "provider", provider_soname(check->provider), "version",
-                     check->exports->newest ? check->exports->newest : "", "symbols", names, "problems",
-                     check->problems);
+    return needed(json_pack("{s:s, s:o, s:o, s:O}", "provider", provider_soname(check->provider), "version",
+                            json_text(check->exports->newest ? check->exports->newest : ""), "symbols", names,
+                            "problems", check->problems));
 }
 
 static size_t count_disposition(const json_t *provider, const char *disposition)

@@ -1,0 +1,125 @@
+/* Restricts its own system calls to what it needs without the shim, and goes on: a call that somebody makes behind its
+ * back is its death. seccomp HOW FILTER END:
+ *
+ *   HOW      prctl, syscall, or everywhere: syscall for all threads that there are
+ *   FILTER   strict: no more than SECCOMP_MODE_STRICT leaves, and exit_group; log: not what a log might need
+ *   END      exit, _exit, linger, fork, thread or sysconf */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void say(const char *text)
+{
+    if (write(1, text, strlen(text)) != (ssize_t)strlen(text))
+        _exit(99);
+}
+
+static void *task(void *arg)
+{
+    say("thread\n");
+    return arg;
+}
+
+static void one_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, task, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+
+/* ---- filters ---- */
+
+static const int strict[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
+/* libc itself calls madvise() when a thread ends: it is last, so that it can be left out. */
+static const int log_calls[] = {SYS_getpid,          SYS_statx,    SYS_poll,     SYS_ppoll,
+                                SYS_rt_sigtimedwait, SYS_pwritev2, SYS_readlink, SYS_readlinkat,
+                                SYS_sigaltstack,     SYS_writev,   SYS_madvise};
+
+/* Listed calls give `listed`, others `other`. */
+static void install(const char *how, const int *calls, size_t count, unsigned listed, unsigned other)
+{
+    struct sock_filter code[64];
+    size_t length = 0;
+    code[length++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < count; i++) {
+        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+        code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, listed);
+    }
+    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, other);
+    struct sock_fprog program = {(unsigned short)length, code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        _exit(98);
+    long failed;
+    if (!strcmp(how, "prctl"))
+        failed = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+    else
+        failed = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                         strcmp(how, "everywhere") ? 0 : SECCOMP_FILTER_FLAG_TSYNC, &program);
+    if (failed)
+        _exit(97);
+}
+
+/* ---- ends ---- */
+
+/* Half a second without a system call: longer than a parked thread is kept if UNIRUN_IDLE_MS is small. */
+static void linger(void)
+{
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 500000000L);
+}
+
+static void one_fork(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(3);
+    say(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3 ? "fork\n" : "no fork\n");
+}
+
+static void end(const char *how)
+{
+    if (!strcmp(how, "_exit"))
+        _exit(7);
+    if (!strcmp(how, "linger"))
+        linger();
+    else if (!strcmp(how, "fork"))
+        one_fork();
+    else if (!strcmp(how, "thread"))
+        one_thread();
+    else if (!strcmp(how, "sysconf"))
+        for (int i = 0; i < 100; i++)
+            sysconf(_SC_NPROCESSORS_ONLN);
+    say("done\n");
+    exit(7);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 2;
+    /* So that the log has something left to say, and there is a parked thread. */
+    for (int i = 0; i < 25; i++)
+        sysconf(_SC_NPROCESSORS_ONLN);
+    one_thread();
+    if (!strcmp(argv[2], "strict"))
+        install(argv[1], strict, sizeof strict / sizeof *strict, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
+    else
+        install(argv[1], log_calls, sizeof log_calls / sizeof *log_calls - !strcmp(argv[3], "thread"),
+                SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
+    end(argv[3]);
+}
