@@ -55,7 +55,7 @@ struct verdict decide_thread(const struct thread_facts *facts);
 struct process_facts {
     bool privileged; /* AT_SECURE: the environment is not the user's to set */
     bool sanitizer;  /* a sanitizer runtime is loaded */
-    bool recorder;   /* rr or DMTCP is around the process */
+    bool recorder;   /* rr, DMTCP or a race checker watches the process */
     bool preempted;  /* pthread_create is bound to something before us */
 };
 

@@ -1,5 +1,6 @@
 #include "shim/startup.h"
 
+#include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -34,14 +35,27 @@ static const void *find_sanitizer(void)
     return NULL;
 }
 
-/* rr sets this variable for everything that it runs (rr(1)). */
+/* Whether an entry of `env` begins with `name` and contains `part`. */
+static bool has_entry(char *const *env, const char *name, const char *part)
+{
+    for (; *env; env++)
+        if (strncmp(*env, name, strlen(name)) == 0 && strstr(*env, part))
+            return true;
+    return false;
+}
+
+/* rr sets a variable for everything that it runs (rr(1)). Valgrind's race checkers, whose preloads are in the
+ * environment, take a join that is not libc's for none. */
 static bool is_recorded(char *const *env)
 {
-    static const char mark[] = "RUNNING_UNDER_RR=";
-    for (; *env; env++)
-        if (__builtin_strncmp(*env, mark, sizeof mark - 1) == 0)
-            return true;
-    return dmtcp_is_enabled != NULL;
+    return dmtcp_is_enabled || has_entry(env, "RUNNING_UNDER_RR=", "") ||
+           has_entry(env, "LD_PRELOAD=", "/vgpreload_helgrind") || has_entry(env, "LD_PRELOAD=", "/vgpreload_drd");
+}
+
+/* Valgrind's other tools would, at exit, take the stacks of parked threads for leaks of the program. */
+static bool is_under_valgrind(char *const *env)
+{
+    return has_entry(env, "LD_PRELOAD=", "/vgpreload_core");
 }
 
 /* ---- the decision ---- */
@@ -95,7 +109,7 @@ static void decide(char *const *env)
     if (verdict.reason != REASON_NONE)
         report_process(verdict.reason, culprit);
     if (settings.mode == MODE_MANAGED)
-        verdict_start();
+        verdict_start(is_under_valgrind(env));
     say_mode();
 }
 

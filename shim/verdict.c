@@ -9,11 +9,11 @@
 /* Written by start-up, before the calls are switched to us. */
 static capabilities can;
 
-void verdict_start(void)
+void verdict_start(bool tidy)
 {
     can |= 1u << REQUEST_PROCESS;
     attributes_defaults_changed();
-    if (pool_start(settings.pool_max, settings.idle_ms) && worker_start())
+    if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())
         can |= 1u << REQUEST_THREAD;
 }
 

@@ -5,8 +5,9 @@
 #include "policy/decide.h"
 #include "shim/switchboard/switchboard.h"
 
-/* Finds out what can be managed here, and makes it ready. Context: start-up, in managed mode. */
-void verdict_start(void);
+/* Finds out what can be managed here, and makes it ready. `tidy`: parked threads end before the process does.
+ * Context: start-up, in managed mode. */
+void verdict_start(bool tidy);
 
 /* Decides on `request`, made through row `call` by the code at `caller`; a downgrade is reported. Whether it is
  * managed. Context: any thread, a signal handler, a fork or vfork child. Keeps errno. */

@@ -34,8 +34,17 @@ static bool forgotten; /* stays so in fork children: they have inherited what ca
 static unsigned most_idle;
 static int64_t idle_ns;
 
-bool pool_start(unsigned new_most_idle, unsigned idle_ms)
+static bool is_tidy;
+
+__attribute__((destructor)) static void tidy_up(void)
 {
+    if (is_tidy)
+        pool_join_idle();
+}
+
+bool pool_start(unsigned new_most_idle, unsigned idle_ms, bool tidy)
+{
+    is_tidy = tidy;
     most_idle = new_most_idle;
     idle_ns = (int64_t)idle_ms * 1000000;
     return os_wipe_in_children(&pool, sizeof pool) == 0;

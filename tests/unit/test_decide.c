@@ -20,7 +20,7 @@ static void calls_are_managed_where_the_shim_can(void **state)
         assert_int_equal(can.reason, REASON_NONE);
         struct verdict cannot = decide_call(request, &config, ~(1u << request));
         assert_int_equal(cannot.outcome, OUTCOME_DOWNGRADE);
-        assert_int_equal(cannot.reason, REASON_UNSUPPORTED);
+        assert_int_equal(cannot.reason, request == REQUEST_THREAD ? REASON_LIBC : REASON_UNSUPPORTED);
     }
 }
 
@@ -37,6 +37,28 @@ static void what_the_user_switched_off_is_forwarded_without_a_word(void **state)
     config.mode = MODE_PASSTHROUGH;
     for (enum request request = 0; request < REQUESTS; request++)
         assert_int_equal(decide_call(request, &config, ~0u).outcome, OUTCOME_FORWARD);
+}
+
+static void a_thread_is_managed_unless_its_attributes_or_creator_forbid(void **state)
+{
+    (void)state;
+    const struct {
+        struct thread_facts facts;
+        enum reason reason;
+    } table[] = {
+        {{0}, REASON_NONE},
+        {{.own_stack = true}, REASON_ATTRIBUTE_STACK},
+        {{.own_scheduling = true}, REASON_ATTRIBUTE_SCHEDULING},
+        {{.own_affinity = true}, REASON_ATTRIBUTE_AFFINITY},
+        {{.unknown_creator = true}, REASON_CREATOR},
+        {{.no_memory = true}, REASON_MEMORY},
+        {{.own_stack = true, .own_affinity = true, .no_memory = true}, REASON_ATTRIBUTE_STACK},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct verdict verdict = decide_thread(&table[i].facts);
+        assert_int_equal(verdict.reason, table[i].reason);
+        assert_int_equal(verdict.outcome, verdict.reason == REASON_NONE ? OUTCOME_MANAGED : OUTCOME_DOWNGRADE);
+    }
 }
 
 static void a_process_is_managed_unless_something_speaks_against_it(void **state)
@@ -111,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_managed_where_the_shim_can),
         cmocka_unit_test(what_the_user_switched_off_is_forwarded_without_a_word),
+        cmocka_unit_test(a_thread_is_managed_unless_its_attributes_or_creator_forbid),
         cmocka_unit_test(a_process_is_managed_unless_something_speaks_against_it),
         cmocka_unit_test(a_program_gets_the_first_reason_that_one_can_act_on),
         cmocka_unit_test(every_reason_has_its_words),

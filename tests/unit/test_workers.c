@@ -3,8 +3,6 @@
  *
  * Creators, joiners, detachers and tasks race each other; every result arrives exactly once, and what the tasks wrote
  * is seen by their joiners (for TSan) and by nobody else (each task starts with fresh thread-local data). */
-#undef NDEBUG
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +20,13 @@
 #include "tests/unit/test_workers.h"
 #include "tests/unit/unit.h"
 
+/* In any thread; cmocka's own assertions are for the first one. */
+#define REQUIRE(condition)                                                                                             \
+    do                                                                                                                 \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
+    while (0)
+
 enum { CREATORS = 4, ROUNDS = 300, BATCH = 8 };
 
 static atomic_int running, ended;
@@ -37,7 +42,7 @@ static int set_up(void **state)
     real.pthread_tryjoin_np = pthread_tryjoin_np;
     real.pthread_key_create = pthread_key_create;
     config_read(NULL, &settings, NULL, 0);
-    verdict_start();
+    verdict_start(false);
     /* The sanitizer has keys of its own, which a preload would see being made: they are its allocator's. */
     for (pthread_key_t key = 0; key < 8; key++)
         fresh_key_created(key, (void (*)(void *))(void (*)(void))malloc);
@@ -52,7 +57,7 @@ static void *work(void *arg)
 {
     struct work *w = arg;
     atomic_fetch_add(&running, 1);
-    assert(*program_scratch() == 7);
+    REQUIRE(*program_scratch() == 7);
     *program_scratch() = w->in;
     w->out = w->in * 2;
     if (w->in % 5 == 0)
@@ -75,8 +80,8 @@ static void join_in_some_way(pthread_t thread, struct work *w, long seed)
         while (managed_pthread_tryjoin_np(thread, &result) == EBUSY)
             sched_yield();
     else
-        assert(managed_pthread_join(thread, &result) == 0);
-    assert(result == w && w->out == w->in * 2);
+        REQUIRE(managed_pthread_join(thread, &result) == 0);
+    REQUIRE(result == w && w->out == w->in * 2);
 }
 
 static void *create_many(void *arg)
@@ -87,13 +92,13 @@ static void *create_many(void *arg)
         pthread_t threads[BATCH];
         for (int i = 0; i < BATCH; i++) {
             joined[i] = (struct work){seed++, 0};
-            assert(managed_pthread_create(&threads[i], NULL, work, &joined[i]) == 0);
+            REQUIRE(managed_pthread_create(&threads[i], NULL, work, &joined[i]) == 0);
         }
         struct work *alone = malloc(sizeof *alone);
         pthread_t thread;
         *alone = (struct work){seed++, 0};
-        assert(managed_pthread_create(&thread, NULL, work_alone, alone) == 0);
-        assert(managed_pthread_detach(thread) == 0);
+        REQUIRE(managed_pthread_create(&thread, NULL, work_alone, alone) == 0);
+        REQUIRE(managed_pthread_detach(thread) == 0);
         for (int i = 0; i < BATCH; i++)
             join_in_some_way(threads[i], &joined[i], seed++);
     }
