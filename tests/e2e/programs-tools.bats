@@ -390,7 +390,7 @@ END
     [ -z "$stderr" ]
     same_everywhere /usr/bin/valgrind -q --tool=helgrind --error-exitcode=9 "$PROGRAMS/threads_sum"
     [ -z "$stderr" ]
-    NORMALIZE='s/^==[0-9]+==/==PID==/; s/0x[0-9a-fA-F]+/ADDRESS/g' \
+    NORMALIZE='/worker_main \(in/d; s/^==[0-9]+==/==PID==/; s/0x[0-9a-fA-F]+/ADDRESS/g' \
         run_all_modes /usr/bin/valgrind -q --error-exitcode=9 "$PROGRAMS/heap_overflow" overflow
     [ "$status" -eq 9 ]
     [[ $stderr == *"Invalid write of size 1"*"fill (heap_overflow.c"* ]]
