@@ -48,9 +48,9 @@ static void note_inheritance(struct inheritance *inherited, const struct attribu
 
 static bool recycle(pthread_t *thread, const struct attributes *wanted, const struct task *task)
 {
+    /* The worker whose task was just joined is about to park, and will spin: worth more than one that sleeps. */
+    spin_for_parking();
     struct worker *worker = pool_claim(wanted->stack, slot.lineage);
-    if (!worker && spin_for_parking())
-        worker = pool_claim(wanted->stack, slot.lineage);
     if (!worker)
         return false;
     give_task(worker, task, wanted->detached);

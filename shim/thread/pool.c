@@ -144,7 +144,7 @@ struct worker *pool_find(int tid)
 
 static void push_idle(struct worker *worker)
 {
-    worker->is_idle = true;
+    store_relaxed(&worker->is_idle, true);
     worker->previous = NULL;
     worker->next = pool.idle;
     if (pool.idle)
@@ -156,7 +156,7 @@ static void push_idle(struct worker *worker)
 
 static void unlink_idle(struct worker *worker)
 {
-    worker->is_idle = false;
+    store_relaxed(&worker->is_idle, false);
     if (worker->previous)
         worker->previous->next = worker->next;
     else

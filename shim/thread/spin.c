@@ -6,8 +6,13 @@
 #include "shim/os.h"
 #include "shim/thread/pool.h"
 
-/* 200 pauses are 4 to 9 microseconds on processors of the last ten years: less than a futex wake-up costs. */
-enum { SPINS = 200, SPIN_NS = 5000 };
+/* How long: a worker no longer than the futex wake-up that it saves its creator; a joiner long enough to see the end of
+ * a task whose worker had to be woken on another CPU first. Were both the same, they would learn from each other's
+ * wake-ups that spinning never pays. */
+enum { WORKER_SPIN_NS = 5000, JOINER_SPIN_NS = 25000 };
+
+/* The clock costs as much as a pause on some processors, so it is read now and then. */
+enum { PAUSES = 16 };
 
 /* Everything here is a hint: relaxed, and a lost update costs a few microseconds. */
 static int cpus = 1;
@@ -31,17 +36,17 @@ static void score(bool paid)
 }
 
 /* `others` threads want to run beside the one that would spin. */
-static bool is_cpu_free(int others)
+static bool has_cpu(int others)
 {
-    return others + load_relaxed(&spinners) < load_relaxed(&cpus);
+    return others < load_relaxed(&cpus);
 }
 
 void spin_called(struct worker *worker)
 {
     worker->called_at = os_now();
     int64_t gap = worker->called_at - worker->ended_at;
-    worker->traces.cpu_slack += gap < SPIN_NS ? gap : SPIN_NS;
-    store_relaxed(&worker->spins, gap < SPIN_NS); /* a hint, which the parked worker may be reading */
+    worker->traces.cpu_slack += gap < WORKER_SPIN_NS ? gap : WORKER_SPIN_NS;
+    store_relaxed(&worker->spins, gap < WORKER_SPIN_NS); /* a hint, which the parked worker may be reading */
 }
 
 void spin_task_ends(struct worker *worker)
@@ -52,12 +57,14 @@ void spin_task_ends(struct worker *worker)
 
 enum call spin_for_call(struct worker *worker)
 {
-    /* The creator is one of those who want to run. */
-    if (!load_relaxed(&worker->spins) || !is_cpu_free(pool_running() + 1))
+    /* The creator is one of those who want to run; this worker is counted as running until its joiner is done. */
+    int others = pool_running() + 1 - !load_relaxed(&worker->is_idle);
+    if (!load_relaxed(&worker->spins) || !has_cpu(others + load_relaxed(&spinners)))
         return CALL_WAIT;
     uint32_t call = CALL_WAIT;
     add_relaxed(&spinners, 1);
-    for (int i = 0; i < SPINS && call == CALL_WAIT; i++) {
+    const int64_t end = os_now() + WORKER_SPIN_NS;
+    for (int i = 1; call == CALL_WAIT && (i % PAUSES || os_now() < end); i++) {
         os_pause();
         /* Acquire: pairs with worker_call(); the task's fields are ours to read. */
         call = load_acquire(&worker->call);
@@ -72,11 +79,13 @@ uint32_t spin_for_end(struct worker *worker)
     uint32_t word = load_acquire(&worker->word);
     if (word & (ENDED | RETIRED) || load_relaxed(&join_score) < 4)
         return word;
-    /* A joiner that is itself a task is among the running ones. */
-    if (!is_cpu_free(pool_running() - (slot.worker != NULL)))
+    /* A joiner that is itself a task is among the running ones. Workers that spin are not counted: they stop within a
+     * few microseconds, and a joiner that sleeps because of them would take as long to wake. */
+    if (!has_cpu(pool_running() - load_relaxed(&parking) - (slot.worker != NULL)))
         return word;
     add_relaxed(&spinners, 1);
-    for (int i = 0; i < SPINS && !(word & (ENDED | RETIRED)); i++) {
+    const int64_t end = os_now() + JOINER_SPIN_NS;
+    for (int i = 1; !(word & (ENDED | RETIRED)) && (i % PAUSES || os_now() < end); i++) {
         os_pause();
         word = load_acquire(&worker->word);
     }
@@ -88,7 +97,7 @@ uint32_t spin_for_end(struct worker *worker)
 
 void spin_slept(const struct worker *worker, int64_t since)
 {
-    score(worker->ended_at - since < SPIN_NS);
+    score(worker->ended_at - since < JOINER_SPIN_NS);
 }
 
 void spin_parks_soon(void)
@@ -109,14 +118,11 @@ void spin_settle(void)
     }
 }
 
-bool spin_for_parking(void)
+void spin_for_parking(void)
 {
-    if (load_relaxed(&parking) <= 0 || load_relaxed(&cpus) < 2)
-        return false;
-    for (int i = 0; i < 40; i++) {
+    enum { MOMENT = 120 }; /* pauses: three to five microseconds, less than a wake-up */
+    if (load_relaxed(&cpus) < 2)
+        return;
+    for (int i = 0; i < MOMENT && load_relaxed(&parking) > 0; i++)
         os_pause();
-        if (load_relaxed(&parking) <= 0)
-            return true;
-    }
-    return true;
 }

@@ -27,8 +27,8 @@ uint32_t spin_for_end(struct worker *worker);
 /* The joiner slept from `since` (nanoseconds, os_now) until the task ended. */
 void spin_slept(const struct worker *worker, int64_t since);
 
-/* A worker is expected to be parked in a moment: gives it that moment. Whether it is worth looking again. */
-bool spin_for_parking(void);
+/* If a worker is about to park, gives it that moment. */
+void spin_for_parking(void);
 void spin_parks_soon(void);
 void spin_parked(void);
 

@@ -88,7 +88,7 @@ struct worker {
     pthread_t *birth_id; /* where the creator wants the id */
     int tid;
     bool dying;   /* cannot be made fresh: ends as soon as nobody needs the id */
-    bool is_idle; /* in the list of idle workers; guarded by the pool's lock */
+    bool is_idle; /* in the list of idle workers; written under the pool's lock */
     bool spins;   /* the last call came so soon that spinning for it would have paid */
     bool has_name;
     char name[16];               /* the thread's name as we set it last, if has_name */
