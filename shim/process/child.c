@@ -52,13 +52,13 @@ pid_t managed__Fork(void)
     return made(child);
 }
 
-void before_vfork(const struct call_registers *registers)
+void before_vfork(struct call_registers *registers)
 {
     (void)registers;
     worker_retire_self();
 }
 
-void before___vfork(const struct call_registers *registers)
+void before___vfork(struct call_registers *registers)
 {
     (void)registers;
     worker_retire_self();

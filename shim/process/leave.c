@@ -39,7 +39,7 @@ int managed_execveat(int fd, const char *path, char *const argv[], char *const e
 }
 
 #define BEFORE(name)                                                                                                   \
-    void before_##name(const struct call_registers *registers)                                                         \
+    void before_##name(struct call_registers *registers)                                                               \
     {                                                                                                                  \
         (void)registers;                                                                                               \
         report_totals();                                                                                               \

@@ -136,7 +136,7 @@ early:
 #include "shim/switchboard/symbols.def"
 
 /* void fpu_read(struct fpu_control *), void fpu_write(const struct fpu_control *): MXCSR and the x87 control word, which
- * a thread inherits. */
+ * a thread inherits. The rest of the x87 state is new in a new thread. */
     .globl fpu_read
     .hidden fpu_read
     .type fpu_read, @function
@@ -154,6 +154,7 @@ fpu_read:
 fpu_write:
     .cfi_startproc
     ldmxcsr (%rdi)
+    fninit
     fldcw 4(%rdi)
     ret
     .cfi_endproc

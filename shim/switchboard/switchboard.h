@@ -85,8 +85,7 @@ struct call_registers {
 #define IF_FORWARD(declaration)
 #define SHIM(provider, family, name, versions, ret, params, args, route) IF_##route(ret managed_##name params;)
 #define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) IF_##route(ret managed_##id params;)
-#define STUB(provider, family, name, versions, route)                                                                  \
-    IF_##route(void before_##name(const struct call_registers *registers);)
+#define STUB(provider, family, name, versions, route) IF_##route(void before_##name(struct call_registers *registers);)
 #include "shim/switchboard/symbols.def"
 #undef IF_MANAGED
 #undef IF_FORWARD

@@ -2,6 +2,8 @@
  * created inherits natively. Each does what libc does first; a call that failed has changed nothing. */
 #include "shim/thread/change.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -14,6 +16,7 @@
 #include "shim/thread/leave.h"
 #include "shim/thread/lineage.h"
 #include "shim/thread/pool.h"
+#include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
 
 /* ---- names ---- */
@@ -34,6 +37,8 @@ static void note_name(struct worker *worker)
 
 int managed_pthread_setname_np(pthread_t thread, const char *name)
 {
+    if (worker_has_ended(thread))
+        return ENOENT;
     note_name(slot_of(thread)->worker);
     return real.pthread_setname_np(thread, name);
 }
@@ -59,11 +64,15 @@ int managed_pthread_setaffinity_np_2_3_4(pthread_t thread, size_t size, const cp
 
 int managed_pthread_setschedparam(pthread_t thread, int policy, const struct sched_param *param)
 {
+    if (worker_has_ended(thread))
+        return ESRCH;
     return changed(thread, real.pthread_setschedparam(thread, policy, param));
 }
 
 int managed_pthread_setschedprio(pthread_t thread, int priority)
 {
+    if (worker_has_ended(thread))
+        return ESRCH;
     return changed(thread, real.pthread_setschedprio(thread, priority));
 }
 
@@ -167,13 +176,13 @@ int managed___arch_prctl(int code, unsigned long address)
 /* The kernel grants some of these to a process of one thread only: parked ones must not be in the way. */
 int managed_unshare(int flags)
 {
-    pool_join_idle();
+    pool_empty();
     return changed_self(real.unshare(flags));
 }
 
 int managed_setns(int fd, int type)
 {
-    pool_join_idle();
+    pool_empty();
     return changed_self(real.setns(fd, type));
 }
 
@@ -205,7 +214,7 @@ int managed_pthread_setattr_default_np(const pthread_attr_t *attr)
 
 /* ---- by number: what they will do is known before, and whether they succeed is not ---- */
 
-void before_ptrace(const struct call_registers *registers)
+void before_ptrace(struct call_registers *registers)
 {
     (void)registers;
     lineage_changed_self(); /* a tracer that ends lets its tracees go */
@@ -259,7 +268,7 @@ static void restrict_calls(void)
     lineage_changed_self();
 }
 
-void before_prctl(const struct call_registers *registers)
+void before_prctl(struct call_registers *registers)
 {
     if (registers->argument[0] == PR_SET_NAME)
         note_name(slot.worker);
@@ -314,7 +323,7 @@ static bool syscall_changes_thread(unsigned long number)
     }
 }
 
-void before_syscall(const struct call_registers *registers)
+void before_syscall(struct call_registers *registers)
 {
     unsigned long number = registers->argument[0];
     if (number == SYS_exit)
@@ -325,13 +334,13 @@ void before_syscall(const struct call_registers *registers)
         struct call_registers shifted = {.argument[0] = registers->argument[1]};
         before_prctl(&shifted);
     } else if (number == SYS_tgkill || number == SYS_tkill || number == SYS_rt_tgsigqueueinfo) {
-        struct worker *target = pool_find((int)registers->argument[number == SYS_tkill ? 1 : 2]);
-        if (target && registers->argument[number == SYS_tkill ? 2 : 3])
-            worker_retire(target);
+        unsigned long *tid = &registers->argument[number == SYS_tkill ? 1 : 2];
+        if (!signal_may_reach((int)*tid, (int)tid[1]))
+            *tid = INT_MAX; /* which no thread has: ESRCH */
     } else if (number == SYS_seccomp) {
         restrict_calls();
     } else if (number == SYS_unshare || number == SYS_setns) {
-        pool_join_idle();
+        pool_empty();
         lineage_changed_self();
     } else if ((number == SYS_sched_setaffinity || number == SYS_sched_setattr || number == SYS_sched_setparam ||
                 number == SYS_sched_setscheduler) &&

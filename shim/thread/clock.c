@@ -1,4 +1,5 @@
 /* What can be read of a thread, in managed mode: it must look like a new one's. A task's CPU clock starts near zero. */
+#include <errno.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
@@ -86,4 +87,23 @@ int managed_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
     if (error == 0 && worker && load_relaxed(&worker->word) & DETACHED)
         pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
     return error;
+}
+
+/* ---- of a thread that has ended ---- */
+
+int managed_pthread_getschedparam(pthread_t thread, int *policy, struct sched_param *param)
+{
+    return worker_has_ended(thread) ? ESRCH : real.pthread_getschedparam(thread, policy, param);
+}
+
+int managed_pthread_getcpuclockid(pthread_t thread, clockid_t *clock)
+{
+    return worker_has_ended(thread) ? ESRCH : real.pthread_getcpuclockid(thread, clock);
+}
+
+int managed_pthread_getname_np(pthread_t thread, char *name, size_t size)
+{
+    if (size >= 16 && worker_has_ended(thread))
+        return ENOENT;
+    return real.pthread_getname_np(thread, name, size);
 }

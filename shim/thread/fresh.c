@@ -55,22 +55,21 @@ void fresh_postfork(void)
 /* Objects whose thread-local data outlives the task: libc's (caches of malloc and the like; what a program can see of
  * the rest is made fresh below), the loader's, ours, and the allocator's, whose caches are what makes it fast. By the
  * address that they are loaded at: names can be anything. */
-enum { KEPT = 4 };
+enum { LIBC, LOADER, OURS, ALLOCATOR, KEPT };
 static uintptr_t kept[KEPT];
 static bool kept_known;
 
-static void keep(const void *address)
+static void keep(int which, const void *address)
 {
-    static int count;
     struct object object;
     Dl_info info;
-    if (!address || count == KEPT)
+    if (!address)
         return;
     if (object_find(address, &object)) {
         if (*object.name) /* the program itself is none of them, even where it has a malloc of its own */
-            kept[count++] = object.base;
+            kept[which] = object.base;
     } else if (dladdr(address, &info)) {
-        kept[count++] = (uintptr_t)info.dli_fbase; /* before glibc 2.35 */
+        kept[which] = (uintptr_t)info.dli_fbase; /* before glibc 2.35 */
     }
 }
 
@@ -83,10 +82,15 @@ static bool is_kept(uintptr_t base)
 }
 
 struct walk {
-    unsigned long long loads;
+    unsigned long long loads; /* how many objects were ever loaded */
+    unsigned long long there; /* how many of them still are, in all name spaces */
+    unsigned seen;
     bool missing; /* an object has thread-local data, and this thread's could not be found */
-    bool reset;
 };
+
+/* Of the last walk: no more than there were when a thread was born that saw it. Relaxed: too small a number, or one
+ * that another walk is just replacing, makes a worker retire that need not have. */
+static unsigned long long last_loads;
 
 /* What glibc does for a new thread (_dl_allocate_tls_init): the image, then zeros. */
 static void reset_image(const struct dl_phdr_info *object)
@@ -105,8 +109,8 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
     struct walk *walk = arg;
     (void)size;
     walk->loads = object->dlpi_adds;
-    if (!walk->reset)
-        return 1;
+    walk->there = object->dlpi_adds - object->dlpi_subs;
+    walk->seen++;
     if (object->dlpi_tls_modid == 0 || is_kept(object->dlpi_addr))
         return 0;
     if (object->dlpi_tls_data)
@@ -116,22 +120,17 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
     return 0;
 }
 
-static struct walk walk_objects(bool reset)
+/* Two things cannot be reset. A library that was opened after this thread began, and whose data lie in the part of the
+ * static TLS block that was left over, has data here that the loader does not know the address of (dlpi_tls_data is
+ * NULL, as where there are none). And libraries in another name space (dlmopen) are not walked at all. */
+static bool reset_tls(const struct traces *traces)
 {
-    struct walk walk = {.reset = reset};
+    struct walk walk = {0};
     lock(&wiped.walking);
     dl_iterate_phdr(visit, &walk);
     unlock(&wiped.walking);
-    return walk;
-}
-
-/* A library that was opened after this thread began, and whose data lie in the part of the static TLS block that was
- * left over, has data here that the loader does not know the address of (dlpi_tls_data is NULL, as where there are
- * none). */
-static bool reset_tls(const struct traces *traces)
-{
-    struct walk walk = walk_objects(true);
-    return !walk.missing || walk.loads == traces->loads;
+    store_relaxed(&last_loads, walk.loads);
+    return (!walk.missing || walk.loads == traces->loads) && walk.seen >= walk.there;
 }
 
 /* ---- keys ---- */
@@ -172,10 +171,14 @@ void fresh_key_deleted(pthread_key_t key)
         store_relaxed(&keys[key].known, false);
 }
 
+/* A destructor inside the allocator is one of its own, unless it is free(): anybody may use that one. */
+static void (*allocator_free)(void *);
+
 static bool is_allocators(void (*destructor)(void *))
 {
     struct object object;
-    return destructor && object_find((void *)destructor, &object) && is_kept(object.base) && *object.name;
+    return destructor && kept[ALLOCATOR] && destructor != allocator_free && object_find((void *)destructor, &object) &&
+           object.base == kept[ALLOCATOR];
 }
 
 /* One round over all keys; whether there was a value. libc's own order and rule: the value is gone before its
@@ -307,7 +310,8 @@ void fresh_birth(struct traces *traces)
     void *head = NULL;
     ((long (*)(long, ...))real.syscall)(SYS_get_robust_list, 0, &head, &size);
     traces->robust_list = head;
-    traces->loads = walk_objects(false).loads;
+    /* Not by a walk: the creator may hold the loader's lock, and wait for this thread. */
+    traces->loads = load_relaxed(&last_loads);
 }
 
 /* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
@@ -318,10 +322,13 @@ void fresh_prepare(void)
         return;
     lock(&wiped.walking);
     if (!kept_known) {
-        keep((const void *)call_tls_dtors);
-        keep((const void *)getauxval(AT_BASE));
-        keep((const void *)fresh_prepare);
-        keep(lookup_first("malloc"));
+        keep(LIBC, (const void *)call_tls_dtors);
+        keep(LOADER, (const void *)getauxval(AT_BASE));
+        keep(OURS, (const void *)fresh_prepare);
+        keep(ALLOCATOR, lookup_first("malloc"));
+        allocator_free = (void (*)(void *))lookup_first("free");
+        if (kept[ALLOCATOR] == kept[LIBC])
+            kept[ALLOCATOR] = 0;
         store_release(&kept_known, true);
     }
     unlock(&wiped.walking);

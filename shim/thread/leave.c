@@ -18,13 +18,13 @@ void leave_thread(void)
         pool_drain();
 }
 
-void before_pthread_exit(const struct call_registers *registers)
+void before_pthread_exit(struct call_registers *registers)
 {
     (void)registers;
     leave_thread();
 }
 
-void before_thrd_exit(const struct call_registers *registers)
+void before_thrd_exit(struct call_registers *registers)
 {
     (void)registers;
     leave_thread();

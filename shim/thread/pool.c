@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shim/atomic.h"
 #include "shim/lock.h"
@@ -238,15 +239,31 @@ void pool_join_idle(void)
     }
 }
 
-/* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. */
-static void let_ended_leave(struct worker *worker)
+/* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. Whether it
+ * was one; then *tid is the thread's. */
+static bool let_ended_leave(struct worker *worker, int *tid)
 {
     uint32_t word = load_acquire(&worker->word);
+    *tid = worker->tid;
     while (word & ENDED && !(word & (RELEASED | DETACHED)))
         if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
             worker_call(worker, CALL_LEAVE);
-            return;
+            return true;
         }
+    return false;
+}
+
+void pool_empty(void)
+{
+    enum { TRIES = 1000, PAUSE_NS = 100000 };
+    static const uint32_t never;
+    pool_join_idle();
+    pid_t process = getpid();
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0, tid; i < SLAB_RECORDS; i++)
+            if (let_ended_leave(&slab->records[i], &tid))
+                for (int tries = 0; tries < TRIES && real.tgkill(process, tid, 0) == 0; tries++)
+                    os_wait(&never, 0, PAUSE_NS);
 }
 
 /* Sequentially consistent, with the same in worker.c: either the worker that ends a task sees `draining`, or the walk
@@ -256,6 +273,6 @@ void pool_drain(void)
     __atomic_store_n(&pool.draining, true, __ATOMIC_SEQ_CST);
     pool_dismiss_idle();
     for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
-        for (int i = 0; i < SLAB_RECORDS; i++)
-            let_ended_leave(&slab->records[i]);
+        for (int i = 0, tid; i < SLAB_RECORDS; i++)
+            let_ended_leave(&slab->records[i], &tid);
 }

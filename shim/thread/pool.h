@@ -29,6 +29,10 @@ void pool_dismiss_idle(void);
 /* The same, and waits until they have: the process must have no thread but the program's own. */
 void pool_join_idle(void);
 
+/* The same, and those whose ended tasks were not joined yet end too, for libc's pthread_join to find. At most 100 ms.
+ */
+void pool_empty(void);
+
 /* From now on nothing parks, and what is parked ends: the program's last threads decide when the process ends. */
 void pool_drain(void);
 bool pool_is_draining(void);

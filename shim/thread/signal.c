@@ -8,6 +8,7 @@
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/lineage.h"
 #include "shim/thread/pool.h"
+#include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
 
 /* Whether a signal may go to `thread`. The calling thread's own signal is delivered, or pending and then found, before
@@ -50,17 +51,22 @@ int managed_pthread_sigqueue(pthread_t thread, int signal, const union sigval va
     return ESRCH;
 }
 
-/* To a kernel thread by number. A parked worker, or one whose task has ended, is no thread as far as the program knows.
- */
+bool signal_may_reach(pid_t tid, int signal)
+{
+    struct worker *worker = pool_find(tid);
+    if (!worker || worker->id == pthread_self())
+        return true;
+    uint32_t word = load_acquire(&worker->word);
+    if (!(word & TASK) || word & ENDED)
+        return false;
+    return !signal || word & RETIRED || worker_retire(worker);
+}
+
 int managed_tgkill(pid_t process, pid_t tid, int signal)
 {
-    struct worker *worker = process == getpid() ? pool_find(tid) : NULL;
-    if (worker && worker->id != pthread_self()) {
-        uint32_t word = load_acquire(&worker->word);
-        if (!(word & TASK) || word & ENDED || (signal && !(word & RETIRED) && !worker_retire(worker))) {
-            errno = ESRCH;
-            return -1;
-        }
+    if (process == getpid() && !signal_may_reach(tid, signal)) {
+        errno = ESRCH;
+        return -1;
     }
     return real.tgkill(process, tid, signal);
 }

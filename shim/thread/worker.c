@@ -84,6 +84,12 @@ void worker_retire_self(void)
         worker_retire(slot.worker);
 }
 
+bool worker_has_ended(pthread_t thread)
+{
+    struct worker *worker = slot_of(thread)->worker;
+    return worker && load_acquire(&worker->word) & ENDED;
+}
+
 /* ---- the beginning ---- */
 
 /* The creator and the new thread both come here. The id is stored where the program wants it before the program's code

@@ -131,6 +131,9 @@ void worker_call(struct worker *worker, enum call call);
  * it cannot be reused. */
 void worker_retire_self(void);
 
+/* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
+bool worker_has_ended(pthread_t thread);
+
 /* Once, at start-up. False: libc lacks something, threads cannot be managed. */
 bool worker_start(void);
 
