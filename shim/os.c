@@ -1,4 +1,5 @@
 #include "shim/os.h"
+#include "shim/libc.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -47,11 +48,11 @@ int os_wipe_in_children(void *memory, size_t size)
 void *os_map_wiped(size_t size)
 {
     int saved = errno;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = libc.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         memory = NULL;
     else if (os_wipe_in_children(memory, size)) {
-        munmap(memory, size);
+        libc.munmap(memory, size);
         memory = NULL;
     }
     errno = saved;

@@ -1,5 +1,6 @@
 #include "shim/verdict.h"
 
+#include "shim/libc.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
 #include "shim/thread/attributes.h"
@@ -11,6 +12,7 @@ static capabilities can;
 
 void verdict_start(bool tidy)
 {
+    libc_start();
     can |= 1u << REQUEST_PROCESS;
     attributes_defaults_changed();
     if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())

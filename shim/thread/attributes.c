@@ -1,4 +1,5 @@
 #include "shim/thread/attributes.h"
+#include "shim/libc.h"
 
 #include <sched.h>
 #include <string.h>
@@ -11,18 +12,18 @@ static struct stack_class default_stack;
 static struct stack_class stack_of(const pthread_attr_t *attr)
 {
     struct stack_class stack;
-    pthread_attr_getstacksize(attr, &stack.size);
-    pthread_attr_getguardsize(attr, &stack.guard);
+    libc.pthread_attr_getstacksize(attr, &stack.size);
+    libc.pthread_attr_getguardsize(attr, &stack.guard);
     return stack;
 }
 
 void attributes_defaults_changed(void)
 {
     pthread_attr_t attr;
-    if (pthread_attr_init(&attr) != 0)
+    if (libc.pthread_attr_init(&attr) != 0)
         return;
     struct stack_class stack = stack_of(&attr);
-    pthread_attr_destroy(&attr);
+    libc.pthread_attr_destroy(&attr);
     /* Relaxed: threads that are made while the defaults change may have either; a mixture fits no parked worker. */
     store_relaxed(&default_stack.size, stack.size);
     store_relaxed(&default_stack.guard, stack.guard);
@@ -33,13 +34,13 @@ static bool has_stack(const pthread_attr_t *attr)
 {
     void *low;
     size_t size;
-    return pthread_attr_getstack(attr, &low, &size) == 0 && (uintptr_t)low + size != 0;
+    return libc.pthread_attr_getstack(attr, &low, &size) == 0 && (uintptr_t)low + size != 0;
 }
 
 static bool has_scheduling(const pthread_attr_t *attr)
 {
     int inherit = PTHREAD_INHERIT_SCHED;
-    pthread_attr_getinheritsched(attr, &inherit);
+    libc.pthread_attr_getinheritsched(attr, &inherit);
     return inherit == PTHREAD_EXPLICIT_SCHED;
 }
 
@@ -48,7 +49,7 @@ static bool has_affinity(const pthread_attr_t *attr)
 {
     cpu_set_t set, all;
     memset(&all, 0xff, sizeof all);
-    return pthread_attr_getaffinity_np(attr, sizeof set, &set) != 0 || !CPU_EQUAL(&set, &all);
+    return libc.pthread_attr_getaffinity_np(attr, sizeof set, &set) != 0 || !CPU_EQUAL(&set, &all);
 }
 
 void attributes_read(const pthread_attr_t *attr, struct attributes *out)
@@ -61,10 +62,10 @@ void attributes_read(const pthread_attr_t *attr, struct attributes *out)
         return;
     }
     int detach = PTHREAD_CREATE_JOINABLE;
-    pthread_attr_getdetachstate(attr, &detach);
+    libc.pthread_attr_getdetachstate(attr, &detach);
     out->detached = detach == PTHREAD_CREATE_DETACHED;
     out->stack = stack_of(attr);
-    out->has_mask = pthread_attr_getsigmask_np(attr, &out->mask) == 0;
+    out->has_mask = libc.pthread_attr_getsigmask_np(attr, &out->mask) == 0;
     out->facts.own_stack = has_stack(attr);
     out->facts.own_scheduling = has_scheduling(attr);
     out->facts.own_affinity = has_affinity(attr);

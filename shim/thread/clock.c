@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "shim/atomic.h"
+#include "shim/libc.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/worker.h"
@@ -85,7 +86,7 @@ int managed_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
     int error = real.pthread_getattr_np(thread, attr);
     struct worker *worker = slot_of(thread)->worker;
     if (error == 0 && worker && load_relaxed(&worker->word) & DETACHED)
-        pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
+        libc.pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
     return error;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "shim/atomic.h"
+#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/thread/attributes.h"
@@ -28,7 +29,7 @@ static void give_task(struct worker *worker, const struct task *task, bool detac
     worker->arg = task->arg;
     worker->is_c11 = task->is_c11;
     worker->joining = worker->joiner = 0;
-    sem_init(&worker->done, 0, 0);
+    libc.sem_init(&worker->done, 0, 0);
     /* Relaxed: the hand-over publishes it, worker_call() or libc's pthread_create. */
     store_relaxed(&worker->word, TASK | (detached ? DETACHED : 0));
 }
@@ -91,7 +92,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, const struct at
      * original points to, and is not destroyed. */
     if (attr && !plain) {
         joinable = *attr;
-        pthread_attr_setdetachstate(&joinable, PTHREAD_CREATE_JOINABLE);
+        libc.pthread_attr_setdetachstate(&joinable, PTHREAD_CREATE_JOINABLE);
         attr = &joinable;
     }
     if (plain)

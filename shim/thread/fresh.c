@@ -1,4 +1,5 @@
 #include "shim/thread/fresh.h"
+#include "shim/libc.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -127,7 +128,7 @@ static bool reset_tls(const struct traces *traces)
 {
     struct walk walk = {0};
     lock(&wiped.walking);
-    dl_iterate_phdr(visit, &walk);
+    libc.dl_iterate_phdr(visit, &walk);
     unlock(&wiped.walking);
     store_relaxed(&last_loads, walk.loads);
     return (!walk.missing || walk.loads == traces->loads) && walk.seen >= walk.there;
@@ -188,13 +189,13 @@ static bool destroy_values(void)
     bool any = false;
     unsigned end = load_relaxed(&keys_end);
     for (pthread_key_t key = 0; key < end; key++) {
-        void *value = load_relaxed(&keys[key].known) ? pthread_getspecific(key) : NULL;
+        void *value = load_relaxed(&keys[key].known) ? libc.pthread_getspecific(key) : NULL;
         if (!value)
             continue;
         void (*destructor)(void *) = load_relaxed(&keys[key].destructor);
         if (is_allocators(destructor))
             continue;
-        pthread_setspecific(key, NULL);
+        libc.pthread_setspecific(key, NULL);
         any = true;
         if (destructor)
             destructor(value);
@@ -207,16 +208,16 @@ static void clear_values(void)
 {
     unsigned end = load_relaxed(&keys_end);
     for (pthread_key_t key = 0; key < end; key++)
-        if (load_relaxed(&keys[key].known) && pthread_getspecific(key) &&
+        if (load_relaxed(&keys[key].known) && libc.pthread_getspecific(key) &&
             !is_allocators(load_relaxed(&keys[key].destructor)))
-            pthread_setspecific(key, NULL);
+            libc.pthread_setspecific(key, NULL);
 }
 
 static bool has_unseen_values(void)
 {
     unsigned end = load_relaxed(&keys_end) + UNSEEN;
     for (pthread_key_t key = 0; key < end && key < PTHREAD_KEYS_MAX; key++)
-        if (key != own_key && !load_relaxed(&keys[key].known) && pthread_getspecific(key))
+        if (key != own_key && !load_relaxed(&keys[key].known) && libc.pthread_getspecific(key))
             return true;
     return false;
 }
@@ -295,8 +296,8 @@ bool fresh_reset(struct traces *traces)
         real.sigaltstack(&none, NULL);
         traces->has_altstack = false;
     }
-    dlerror();
-    uselocale(LC_GLOBAL_LOCALE);
+    libc.dlerror();
+    libc.uselocale(LC_GLOBAL_LOCALE);
     h_errno = 0;
     note_clocks(traces);
     return reset_tls(traces);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "shim/atomic.h"
+#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/pool.h"
@@ -92,7 +93,7 @@ static int sleep_for_end(struct worker *worker, clockid_t clock, const struct ti
     uint32_t word = __atomic_or_fetch(&worker->word, WAITING, __ATOMIC_ACQ_REL);
     pthread_cleanup_push(give_up_join, worker);
     while (!(word & (ENDED | RETIRED)) && error != ETIMEDOUT && error != EINVAL) {
-        int failed = deadline ? sem_clockwait(&worker->done, clock, deadline) : sem_wait(&worker->done);
+        int failed = deadline ? libc.sem_clockwait(&worker->done, clock, deadline) : libc.sem_wait(&worker->done);
         error = failed ? errno : 0;
         word = load_acquire(&worker->word);
     }

@@ -1,4 +1,5 @@
 #include "shim/thread/pool.h"
+#include "shim/libc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,7 +120,7 @@ void record_free(struct worker *worker)
 {
     /* The creator may not have come back yet from the pthread_create that made this thread. */
     while (worker->birth && !(load_acquire(&worker->birth) & BIRTH_SEEN))
-        sched_yield();
+        libc.sched_yield();
     lock(&pool.lock);
     store_relaxed(&worker->word, 0);
     worker->tid = 0;

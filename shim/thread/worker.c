@@ -1,4 +1,5 @@
 #include "shim/thread/worker.h"
+#include "shim/libc.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,7 +45,7 @@ static __attribute__((noinline)) void leave(void *value)
     if (!(load_relaxed(&worker->word) & TASK))
         return; /* idle and dismissed, or wiped in a fork child */
     if (++worker->farewells < FAREWELLS) {
-        pthread_setspecific(leave_key, worker);
+        libc.pthread_setspecific(leave_key, worker);
         return;
     }
     /* Acquire and release: who sets the second of GONE and DETACHED frees what the other has written. */
@@ -65,7 +66,7 @@ bool worker_retire_keeping(struct worker *worker, bool *detach)
             return true;
     } while (!cas_seq_cst(&worker->word, &word, word | RETIRED));
     if (word & WAITING)
-        sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
+        libc.sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
     *detach = word & DETACHED;
     return true;
 }
@@ -106,13 +107,13 @@ void worker_store_id(struct worker *worker, pthread_t id)
         return;
     }
     while (!(load_acquire(&worker->birth) & BIRTH_STORED))
-        sched_yield(); /* three stores of the other's */
+        libc.sched_yield(); /* three stores of the other's */
 }
 
 static void be_born(struct worker *worker)
 {
     worker_store_id(worker, pthread_self());
-    pthread_setspecific(leave_key, worker);
+    libc.pthread_setspecific(leave_key, worker);
     worker->tid = (int)((long (*)(long, ...))real.syscall)(SYS_gettid);
     fresh_birth(&worker->traces);
 }
@@ -129,7 +130,7 @@ static void inherit(struct worker *worker)
     }
     errno = 0;
     int ignored;
-    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &ignored);
+    libc.pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &ignored);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
     pthread_sigmask(SIG_SETMASK, &from->mask, NULL);
 }
@@ -171,7 +172,7 @@ static bool finish(struct worker *worker, void *result)
         /* Release: the joiner reads `result`. Sequentially consistent: see pool_drain(). */
     } while (!cas_seq_cst(&worker->word, &word, word | ENDED));
     if (word & WAITING)
-        sem_post(&worker->done);
+        libc.sem_post(&worker->done);
     return true;
 }
 
@@ -280,7 +281,7 @@ void *worker_main(void *arg)
         case CALL_DIE:
             slot.worker = NULL;
             real.pthread_detach(worker->id);
-            pthread_setspecific(leave_key, NULL);
+            libc.pthread_setspecific(leave_key, NULL);
             record_free(worker);
             return NULL;
         default:
