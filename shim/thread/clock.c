@@ -66,7 +66,7 @@ int managed_getrusage(enum __rusage_who who, struct rusage *usage)
     int result = real.getrusage(who, usage);
     if (who != RUSAGE_THREAD || result != 0 || !slot.worker)
         return result;
-    const struct rusage *base = fresh_usage_base(&slot.worker->traces);
+    const struct rusage *base = fresh_usage_base(&slot.worker->traces, usage);
     take_away(&usage->ru_utime, &base->ru_utime);
     take_away(&usage->ru_stime, &base->ru_stime);
     usage->ru_minflt -= base->ru_minflt;

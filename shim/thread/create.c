@@ -88,6 +88,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, const struct at
     worker->stack = wanted->stack;
     worker->lineage = wanted->facts.own_affinity || wanted->facts.own_scheduling ? lineage_new() : slot.lineage;
     worker->birth_id = thread;
+    fresh_conceive(&worker->traces);
     /* A worker's thread outlives its task, so libc must not free it when the task ends. The copy shares what the
      * original points to, and is not destroyed. */
     if (attr && !plain) {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #undef p_type /* resolv.h: a function of its own; we mean the field of a program header */
 
@@ -82,16 +83,24 @@ static bool is_kept(uintptr_t base)
     return false;
 }
 
-struct walk {
-    unsigned long long loads; /* how many objects were ever loaded */
-    unsigned long long there; /* how many of them still are, in all name spaces */
-    unsigned seen;
-    bool missing; /* an object has thread-local data, and this thread's could not be found */
+/* How many objects were ever loaded, and unloaded. */
+struct loads {
+    unsigned long long adds, subs;
 };
 
-/* Of the last walk: no more than there were when a thread was born that saw it. Relaxed: too small a number, or one
- * that another walk is just replacing, makes a worker retire that need not have. */
-static unsigned long long last_loads;
+/* Of the last walk: perhaps not up to date. Relaxed: a pair that never was makes a worker retire that need not have. */
+static struct loads last;
+
+static struct loads last_known(void)
+{
+    return (struct loads){load_relaxed(&last.adds), load_relaxed(&last.subs)};
+}
+
+struct walk {
+    struct loads expected, found;
+    unsigned seen;
+    bool changed; /* since the thread was born: what is found here cannot be trusted */
+};
 
 /* What glibc does for a new thread (_dl_allocate_tls_init): the image, then zeros. */
 static void reset_image(const struct dl_phdr_info *object)
@@ -109,29 +118,38 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
 {
     struct walk *walk = arg;
     (void)size;
-    walk->loads = object->dlpi_adds;
-    walk->there = object->dlpi_adds - object->dlpi_subs;
-    walk->seen++;
-    if (object->dlpi_tls_modid == 0 || is_kept(object->dlpi_addr))
-        return 0;
-    if (object->dlpi_tls_data)
+    if (walk->seen++ == 0) {
+        walk->found = (struct loads){object->dlpi_adds, object->dlpi_subs};
+        walk->changed = memcmp(&walk->found, &walk->expected, sizeof walk->found) != 0;
+        if (walk->changed)
+            return 1;
+    }
+    if (object->dlpi_tls_modid && object->dlpi_tls_data && !is_kept(object->dlpi_addr))
         reset_image(object);
-    else
-        walk->missing = true;
     return 0;
 }
 
-/* Two things cannot be reset. A library that was opened after this thread began, and whose data lie in the part of the
- * static TLS block that was left over, has data here that the loader does not know the address of (dlpi_tls_data is
- * NULL, as where there are none). And libraries in another name space (dlmopen) are not walked at all. */
-static bool reset_tls(const struct traces *traces)
+static struct walk walk_objects(struct loads expected)
 {
-    struct walk walk = {0};
+    struct walk walk = {.expected = expected};
     lock(&wiped.walking);
     libc.dl_iterate_phdr(visit, &walk);
     unlock(&wiped.walking);
-    store_relaxed(&last_loads, walk.loads);
-    return (!walk.missing || walk.loads == traces->loads) && walk.seen >= walk.there;
+    store_relaxed(&last.adds, walk.found.adds);
+    store_relaxed(&last.subs, walk.found.subs);
+    return walk;
+}
+
+/* A thread for which a library was opened or closed since it was born is not reset. Its data in a new library may lie
+ * in the part of the static TLS block that was left over, where the loader does not know their address; and while a
+ * library is being opened, the loader can take what the thread had in a closed one of the same number for the new
+ * one's. Nor are libraries in another name space (dlmopen), which are not walked.
+ *
+ * So what has no address here is what the thread never touched. */
+static bool reset_tls(const struct traces *traces)
+{
+    struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
+    return !walk.changed && walk.seen >= walk.found.adds - walk.found.subs;
 }
 
 /* ---- keys ---- */
@@ -278,13 +296,16 @@ static void note_clocks(struct traces *traces)
     traces->cpu_slack = 0;
 }
 
-const struct rusage *fresh_usage_base(struct traces *traces)
+const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage *usage)
 {
     struct rusage *base = &traces->usage_base;
     if (!load_relaxed(&usage_used)) {
         store_relaxed(&usage_used, true); /* who misses it is one of those tasks that are running now */
-        base->ru_utime.tv_sec = traces->cpu_base / 1000000000;
-        base->ru_utime.tv_usec = traces->cpu_base / 1000 % 1000000;
+        struct timeval spent = {traces->cpu_base / 1000000000, traces->cpu_base / 1000 % 1000000};
+        /* The counts start now; of the time it is not known how much was the kernel's. */
+        *base = *usage;
+        base->ru_utime = timercmp(&spent, &usage->ru_utime, <) ? spent : usage->ru_utime;
+        timersub(&spent, &base->ru_utime, &base->ru_stime);
     }
     return base;
 }
@@ -305,14 +326,21 @@ bool fresh_reset(struct traces *traces)
 
 /* ---- the beginning ---- */
 
+/* Not by a walk: the creator may hold the loader's lock. And not in the new thread: libraries may come and go after
+ * libc has laid out its data, and the thread would take them for older than itself. */
+void fresh_conceive(struct traces *traces)
+{
+    struct loads loads = last_known();
+    traces->adds = loads.adds;
+    traces->subs = loads.subs;
+}
+
 void fresh_birth(struct traces *traces)
 {
     size_t size;
     void *head = NULL;
     ((long (*)(long, ...))real.syscall)(SYS_get_robust_list, 0, &head, &size);
     traces->robust_list = head;
-    /* Not by a walk: the creator may hold the loader's lock, and wait for this thread. */
-    traces->loads = load_relaxed(&last_loads);
 }
 
 /* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
@@ -341,5 +369,6 @@ bool fresh_start(void)
 {
     static const struct lookup wanted = {"__call_tls_dtors", NULL};
     lookup_next(1, &wanted, (void **)&call_tls_dtors);
+    walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
     return call_tls_dtors && os_wipe_in_children(&wiped, sizeof wiped) == 0;
 }

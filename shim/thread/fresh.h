@@ -19,13 +19,16 @@ void fpu_write(const struct fpu_control *control);
 
 /* What is remembered of a worker's thread from task to task. */
 struct traces {
-    const void *robust_list;  /* libc's head of it: empty when it points to itself */
-    unsigned long long loads; /* dlpi_adds when the thread was born */
-    bool has_altstack;        /* the task set an alternate signal stack */
-    int64_t cpu_base;         /* its CPU clock, not later than the start of the task */
-    int64_t cpu_slack;        /* by how much at most cpu_base may be too early */
-    struct rusage usage_base; /* the same for getrusage, once the program has asked */
+    const void *robust_list;       /* libc's head of it: empty when it points to itself */
+    unsigned long long adds, subs; /* objects loaded and unloaded before the thread was born, as far as was known */
+    bool has_altstack;             /* the task set an alternate signal stack */
+    int64_t cpu_base;              /* its CPU clock, not later than the start of the task */
+    int64_t cpu_slack;             /* by how much at most cpu_base may be too early */
+    struct rusage usage_base;      /* the same for getrusage, once the program has asked */
 };
+
+/* Before libc makes a thread. Context: its creator. */
+void fresh_conceive(struct traces *traces);
 
 /* Looks at a thread that was just made. Context: in it. */
 void fresh_birth(struct traces *traces);
@@ -47,7 +50,7 @@ void fresh_prepare(void);
 
 /* What getrusage counted before the calling thread's task. From the first call on it is noted for every task; before
  * that, for those tasks that are running then, only the time is known. */
-const struct rusage *fresh_usage_base(struct traces *traces);
+const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage *usage);
 
 /* Once, at start-up. False: libc lacks what it takes. */
 bool fresh_start(void);
