@@ -135,7 +135,7 @@ early:
     .set row, 0
 #include "shim/switchboard/symbols.def"
 
-/* void fpu_read(struct fpu_control *), void fpu_write(const struct fpu_control *): MXCSR and the x87 control word, which
+/* void fpu_read(struct fpu_control *), void fpu_write(const struct fpu_control *): MXCSR and the x87 control word, and the x87 status word, which
  * a thread inherits. The rest of the x87 state is new in a new thread. */
     .globl fpu_read
     .hidden fpu_read
@@ -144,6 +144,7 @@ fpu_read:
     .cfi_startproc
     stmxcsr (%rdi)
     fnstcw 4(%rdi)
+    fnstsw 6(%rdi)
     ret
     .cfi_endproc
     .size fpu_read, .-fpu_read
@@ -156,6 +157,18 @@ fpu_write:
     ldmxcsr (%rdi)
     fninit
     fldcw 4(%rdi)
+    testb $0x7f, 6(%rdi)
+    jne 1f
+    ret
+1:  sub $40, %rsp /* exception flags can be set only with the whole environment */
+    .cfi_adjust_cfa_offset 40
+    fnstenv (%rsp)
+    movzbl 6(%rdi), %eax
+    and $0x7f, %eax
+    or %ax, 4(%rsp)
+    fldenv (%rsp)
+    add $40, %rsp
+    .cfi_adjust_cfa_offset -40
     ret
     .cfi_endproc
     .size fpu_write, .-fpu_write

@@ -304,6 +304,7 @@ static bool syscall_changes_thread(unsigned long number)
     case SYS_set_mempolicy:
     case SYS_set_robust_list:
     case SYS_set_tid_address:
+    case SYS_timer_create:
     case SYS_setfsgid:
     case SYS_setfsuid:
     case SYS_setgid:

@@ -1,5 +1,6 @@
 /* What can be read of a thread, in managed mode: it must look like a new one's. A task's CPU clock starts near zero. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
@@ -52,6 +53,33 @@ int managed_clock_gettime(clockid_t clock, struct timespec *now)
     return read_cpu_clock(clock, now);
 }
 
+/* ---- timers ---- */
+
+/* One that measures a thread's CPU time, or signals a thread, outlives the task: the thread must end with it. */
+static void tie_timer(clockid_t clock, const struct sigevent *event)
+{
+    struct worker *measured = worker_of_clock(clock);
+    struct worker *signalled = NULL;
+    if (event && event->sigev_notify == SIGEV_THREAD_ID)
+        signalled = pool_find(event->_sigev_un._tid);
+    if (measured)
+        worker_retire(measured);
+    if (signalled)
+        worker_retire(signalled);
+}
+
+int managed_timer_create_2_2_5(clockid_t clock, struct sigevent *event, timer_t *timer)
+{
+    tie_timer(clock, event);
+    return real.timer_create_2_2_5(clock, event, timer);
+}
+
+int managed_timer_create_2_3_3(clockid_t clock, struct sigevent *event, timer_t *timer)
+{
+    tie_timer(clock, event);
+    return real.timer_create_2_3_3(clock, event, timer);
+}
+
 /* ---- getrusage(RUSAGE_THREAD) ---- */
 
 static void take_away(struct timeval *time, const struct timeval *base)
@@ -94,7 +122,13 @@ int managed_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
 
 int managed_pthread_getschedparam(pthread_t thread, int *policy, struct sched_param *param)
 {
-    return worker_has_ended(thread) ? ESRCH : real.pthread_getschedparam(thread, policy, param);
+    if (worker_has_ended(thread))
+        return ESRCH;
+    int error = real.pthread_getschedparam(thread, policy, param);
+    /* libc keeps the answer in the thread, for itself and for what the thread creates. */
+    if (error == 0 && slot_of(thread)->worker)
+        worker_retire(slot_of(thread)->worker);
+    return error;
 }
 
 int managed_pthread_getcpuclockid(pthread_t thread, clockid_t *clock)

@@ -29,7 +29,11 @@
  * fork may happen while we are inside: every walk holds `walking`, and fork waits for it. In wiped memory: free in a
  * child. */
 static union {
-    lock_word walking;
+    struct {
+        lock_word walking;
+        bool walkable; /* false in a fork child: another thread may have held the loader's lock, and nobody frees it
+                          there */
+    };
     char page[OS_PAGE];
 } wiped __attribute__((aligned(OS_PAGE)));
 
@@ -148,6 +152,8 @@ static struct walk walk_objects(struct loads expected)
  * So what has no address here is what the thread never touched. */
 static bool reset_tls(const struct traces *traces)
 {
+    if (!wiped.walkable)
+        return false;
     struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
     return !walk.changed && walk.seen >= walk.found.adds - walk.found.subs;
 }
@@ -351,6 +357,8 @@ void fresh_prepare(void)
         return;
     lock(&wiped.walking);
     if (!kept_known) {
+        /* Here, or in the process that we were forked from, no thread was made before this one. */
+        wiped.walkable = true;
         keep(LIBC, (const void *)call_tls_dtors);
         keep(LOADER, (const void *)getauxval(AT_BASE));
         keep(OURS, (const void *)fresh_prepare);

@@ -12,7 +12,7 @@
 /* The control words that a thread inherits (stubs_*.S). */
 struct fpu_control {
     uint32_t mxcsr;
-    uint16_t x87;
+    uint16_t x87_control, x87_status;
 };
 void fpu_read(struct fpu_control *control);
 void fpu_write(const struct fpu_control *control);

@@ -43,12 +43,12 @@ static int begin_join(struct worker *worker)
     do {
         if (!(word & TASK) || word & RELEASED)
             return ESRCH;
-        if (word & RETIRED)
-            return EAGAIN;
         if (word & DETACHED)
-            return EINVAL;
+            return word & RETIRED ? EAGAIN : EINVAL;
         if (is_deadlock(worker->id, worker))
             return EDEADLK;
+        if (word & RETIRED)
+            return EAGAIN;
         if (word & JOINING)
             return EINVAL;
     } while (!cas_seq_cst(&worker->word, &word, word | JOINING));
@@ -140,7 +140,7 @@ int managed_pthread_join(pthread_t thread, void **result)
     if (!worker)
         return join_libcs(thread, result);
     int error = join(worker, result, CLOCK_REALTIME, NULL);
-    return error == EAGAIN ? after_real_join(real.pthread_join(thread, result), worker) : error;
+    return error == EAGAIN ? after_real_join(join_libcs(thread, result), worker) : error;
 }
 
 int managed_pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline)

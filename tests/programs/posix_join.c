@@ -422,7 +422,7 @@ static int c11_current(void *arg)
 
 static void c11(void)
 {
-    thrd_t thread, inside;
+    thrd_t thread, inside = 0;
     int result = -1, error;
     void *value = NULL;
     say("thrd_create: %d", thrd_create(&thread, c11_back, (void *)-3));

@@ -308,7 +308,7 @@ static void end_by_exit(void)
 
 static void end_by_quick_exit(void)
 {
-    at_quick_exit(at_exit_thread);
+    EXPECT(at_quick_exit(at_exit_thread) == 0);
     quick_exit(22);
 }
 
@@ -553,29 +553,39 @@ static void *unshare_here(void *arg)
     return arg;
 }
 
-static void unshare_in_child(void)
+/* A joined thread is still in the kernel for a moment: unshare may fail, but not for long. */
+static int unshare_soon(void)
 {
-    _exit(unshare(CLONE_NEWUSER) ? errno : 0);
+    int tries = 0;
+    while (unshare(CLONE_NEWUSER)) {
+        if (errno != EINVAL || ++tries == 500)
+            return errno;
+        pause_ms(1);
+    }
+    return 0;
+}
+
+static void unshare_soon_in_child(void)
+{
+    _exit(unshare_soon());
 }
 
 static void unshare_at_once_in_child(void)
 {
     run_in_thread(quick, NULL);
-    _exit(unshare(CLONE_NEWUSER) ? errno : 0);
+    _exit(unshare_soon());
 }
 
 static void unshare_unjoined_in_child(void)
 {
     start(quick, NULL);
-    pause_ms(30);
-    _exit(unshare(CLONE_NEWUSER) ? errno : 0);
+    _exit(unshare_soon());
 }
 
 static void unshare_detached_in_child(void)
 {
     pthread_detach(start(quick, NULL));
-    pause_ms(30);
-    _exit(unshare(CLONE_NEWUSER) ? errno : 0);
+    _exit(unshare_soon());
 }
 
 static void unshare_with_thread_in_child(void)
@@ -588,12 +598,13 @@ static void unshare_with_thread_in_child(void)
 
 static void unshare_raw_in_child(void)
 {
+    pause_ms(50);
     _exit(syscall(SYS_unshare, CLONE_NEWUSER) ? errno : 0);
 }
 
 static void unshares(void)
 {
-    child_of("unshare", unshare_in_child);
+    child_of("unshare", unshare_soon_in_child);
     for (int i = 0; i < 20; i++)
         child_of("unshare right after a join", unshare_at_once_in_child);
     child_of("unshare, one ended and not joined", unshare_unjoined_in_child);
