@@ -22,6 +22,7 @@
 #include "shim/os.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/thread/spin.h"
 
 /* ---- walking the loaded objects ---- */
 
@@ -349,6 +350,13 @@ void fresh_birth(struct traces *traces)
     traces->robust_list = head;
 }
 
+/* Threads that were on their way into the pool, or span, do not exist in a child. */
+static void postfork_child(void)
+{
+    fresh_postfork();
+    spin_forget();
+}
+
 /* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
 void fresh_prepare(void)
 {
@@ -370,7 +378,7 @@ void fresh_prepare(void)
     }
     unlock(&wiped.walking);
     if (!__atomic_exchange_n(&registered, true, __ATOMIC_RELAXED))
-        pthread_atfork(fresh_prefork, fresh_postfork, fresh_postfork);
+        pthread_atfork(fresh_prefork, fresh_postfork, postfork_child);
 }
 
 bool fresh_start(void)

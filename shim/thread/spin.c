@@ -110,6 +110,12 @@ void spin_parked(void)
     add_relaxed(&parking, -1);
 }
 
+void spin_forget(void)
+{
+    store_relaxed(&spinners, 0);
+    store_relaxed(&parking, 0);
+}
+
 void spin_settle(void)
 {
     for (int i = 0; i < 100 && load_relaxed(&parking) > 0; i++) {
