@@ -311,7 +311,9 @@ const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage
         struct timeval spent = {traces->cpu_base / 1000000000, traces->cpu_base / 1000 % 1000000};
         /* The counts start now; of the time it is not known how much was the kernel's. */
         *base = *usage;
-        base->ru_utime = timercmp(&spent, &usage->ru_utime, <) ? spent : usage->ru_utime;
+        if (spent.tv_sec < usage->ru_utime.tv_sec ||
+            (spent.tv_sec == usage->ru_utime.tv_sec && spent.tv_usec < usage->ru_utime.tv_usec))
+            base->ru_utime = spent;
         timersub(&spent, &base->ru_utime, &base->ru_stime);
     }
     return base;
