@@ -87,7 +87,7 @@ static struct process_verdict judge(char *const *env, bool privileged, const voi
 static bool is_mode_refused(const struct config_complaint *complaints, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (complaints[i].used == config_mode_name(MODE_PASSTHROUGH))
+        if (strcmp(complaints[i].used, config_mode_name(MODE_PASSTHROUGH)) == 0)
             return true;
     return false;
 }

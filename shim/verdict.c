@@ -13,6 +13,7 @@ static capabilities can;
 void verdict_start(bool tidy)
 {
     libc_start();
+    worker_place();
     can |= 1u << REQUEST_PROCESS;
     attributes_defaults_changed();
     if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())

@@ -146,16 +146,16 @@ static const struct link_map *first_map(void)
     return map;
 }
 
-void lookup_next(unsigned count, const struct lookup *wanted, void **found)
+/* Looks for what is still missing in the objects from `from` on and before `end`. */
+static void find_missing(const struct link_map *from, const struct link_map *end, unsigned count,
+                         const struct lookup *wanted, void **found)
 {
-    const struct link_map *map = own_map();
     uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
     struct symbols symbols;
     unsigned missing = 0;
     for (unsigned i = 0; i < count; i++)
         missing += !load_relaxed(&found[i]);
-    map = map ? map->l_next : NULL;
-    while (missing && next_symbols(&map, NULL, vdso, &symbols)) {
+    while (missing && next_symbols(&from, end, vdso, &symbols)) {
         for (unsigned i = 0; i < count; i++) {
             if (load_relaxed(&found[i]))
                 continue;
@@ -165,6 +165,14 @@ void lookup_next(unsigned count, const struct lookup *wanted, void **found)
             store_relaxed(&found[i], address);
         }
     }
+}
+
+void lookup_next(unsigned count, const struct lookup *wanted, void **found)
+{
+    const struct link_map *own = own_map();
+    if (own)
+        find_missing(own->l_next, NULL, count, wanted, found);
+    find_missing(first_map(), own, count, wanted, found);
 }
 
 void *lookup_first(const char *name)

@@ -14,8 +14,9 @@ struct lookup {
 
 /* What `count` references would bind to behind us: each to the first definition in the objects that come after ours. An
  * object that gives its symbols no versions answers to any; one that has the name at other versions only is passed
- * over, as the loader does. found[i] stays NULL where nobody has it, and as it is where it is not NULL before. Context:
- * start-up, or an earlier call. */
+ * over, as the loader does. Where nobody behind us has it (we were opened by
+ * dlopen, or linked behind libc), the first before us counts. found[i] stays as it is where it is not NULL before.
+ * Context: start-up, or an earlier call. */
 void lookup_next(unsigned count, const struct lookup *wanted, void **found);
 
 /* The first definition in all objects, from the program on; and in those before ours. */

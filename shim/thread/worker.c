@@ -159,8 +159,12 @@ static bool finish(struct worker *worker, void *result)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    if (fresh_is_tainted(&worker->traces, &mask) && worker_retire(worker))
+    if (fresh_is_tainted(&worker->traces, &mask) && worker_retire(worker)) {
+        /* What is left of the program's code runs as it would have. */
+        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
         return false;
+    }
     worker->result = result;
     spin_parks_soon(); /* before anybody can know that the task has ended: see spin_settle() */
     word = load_relaxed(&worker->word);
@@ -237,22 +241,27 @@ static enum call sleep_for_call(struct worker *worker, int64_t timeout_ns)
     return call;
 }
 
-/* Waits for the next task. An idle worker ends when its patience is over; one whose last task was not joined yet waits
- * for that, however long it takes. */
+/* Waits for the next task. An idle worker gives its stack back after a while, and ends when its patience is over. One
+ * whose last task was not joined yet cannot be told when it is, so it looks again now and then. */
 static enum call wait_for_call(struct worker *worker)
 {
+    enum { LOOK_AGAIN_NS = 100000000 };
     enum call call = spin_for_call(worker);
     const int64_t early = pool_idle_ns() / 8, late = pool_idle_ns() - early;
     int64_t timeout = early;
+    bool stack_is_back = false;
     while (call == CALL_WAIT || call == CALL_SLEEP) {
         call = sleep_for_call(worker, timeout);
         if (call != CALL_SLEEP)
             break;
-        if (timeout == early) {
+        if (!stack_is_back) {
             give_stack_back(worker);
+            stack_is_back = true;
             timeout = late;
         } else if (pool_leave(worker)) {
             return CALL_DIE;
+        } else if (timeout < LOOK_AGAIN_NS) {
+            timeout = LOOK_AGAIN_NS;
         }
     }
     /* Relaxed: whoever writes it next has first been handed the worker by us. */
@@ -290,9 +299,13 @@ void *worker_main(void *arg)
     }
 }
 
-bool worker_start(void)
+void worker_place(void)
 {
     slot_distance = (char *)&slot - (char *)pthread_self();
+}
+
+bool worker_start(void)
+{
     if (!fresh_start() || real.pthread_key_create(&leave_key, leave) != 0)
         return false;
     fresh_own_key(leave_key);

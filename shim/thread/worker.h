@@ -134,6 +134,10 @@ void worker_retire_self(void);
 /* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
 bool worker_has_ended(pthread_t thread);
 
+/* Finds out where slots are. Once, at start-up, before anything else here; also where no thread can be managed: joins
+ * and the like come here all the same. */
+void worker_place(void);
+
 /* Once, at start-up. False: libc lacks something, threads cannot be managed. */
 bool worker_start(void);
 

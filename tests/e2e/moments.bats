@@ -91,3 +91,42 @@ os.environ.clear()
 t = threading.Thread(target=lambda: print(subprocess.run(["/bin/echo", "child"], capture_output=True).stdout))
 t.start(); t.join()'
 }
+
+@test "a kernel that cannot wipe memory for fork children: threads are libc's, and that is said (reason libc)" {
+    PRELOAD_AFTER=$PROGRAMS/libnowipe.so same_everywhere "$PROGRAMS/moments" "$PROGRAMS/liblate.so"
+    grep -q 'pthread_create downgraded to stdlib behaviour: .*(reason=libc caller=moments+' \
+        "$BATS_TEST_TMPDIR/modes/managed/err.raw"
+}
+
+@test "opened by dlopen, or linked behind libc, the library finds libc all the same" {
+    for mode in passthrough managed; do
+        UNIRUN_COMPAT_MODE=$mode run --separate-stderr /usr/bin/python3 -c '
+import ctypes, sys, threading
+shim = ctypes.CDLL(sys.argv[1])
+pid = shim.fork()
+if pid == 0:
+    shim._exit(3)
+import os
+print(os.WEXITSTATUS(os.waitpid(pid, 0)[1]), shim.sysconf(30) > 0)' "$SHIM"
+        [ "$status" -eq 0 ]
+        [ "$output" = "3 True" ]
+    done
+}
+
+@test "no patience and no pool: threads still come and go" {
+    for setting in UNIRUN_IDLE_MS=0 UNIRUN_POOL_MAX=0 UNIRUN_RECYCLE=0; do
+        run env "$setting" LD_PRELOAD="$SHIM" "$PROGRAMS/bench_threads" 8 800
+        [ "$status" -eq 0 ]
+    done
+    # A worker without patience, whose task nobody joins, does not burn its CPU.
+    run env UNIRUN_IDLE_MS=0 LD_PRELOAD="$SHIM" /usr/bin/python3 -c '
+import ctypes, time
+libc = ctypes.CDLL(None)
+thread = ctypes.c_ulong()
+libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.getpid, ctypes.c_void_p), None)
+time.sleep(0.5)
+before = time.process_time()
+time.sleep(1)
+print("busy" if time.process_time() - before > 0.5 else "quiet")'
+    [ "$output" = quiet ]
+}
