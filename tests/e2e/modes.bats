@@ -199,3 +199,30 @@ END
     [ "$output" = managed ]
     [ -n "$stderr" ]
 }
+
+@test "attributes that no parked thread has are said (reasons attribute-stack, -scheduling, -affinity)" {
+    under UNIRUN_COMPAT_MODE=managed -- "$PROGRAMS/posix_attributes"
+    [ "$status" -eq 0 ]
+    for reason in attribute-stack attribute-scheduling attribute-affinity; do
+        [[ $stderr == *"pthread_create downgraded to stdlib behaviour: "*"(reason=$reason caller=posix_attributes+"* ]]
+    done
+}
+
+@test "a thread made by a thread that libc made inside itself is said (reason creator)" {
+    # A thread of aio's or of a timer's: here one that a raw pthread_create of libc's makes, past the shim.
+    under UNIRUN_COMPAT_MODE=managed -- /usr/bin/python3 -c '
+import ctypes
+libc = ctypes.CDLL("libc.so.6")
+own = ctypes.CDLL(None)
+start = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+def make(_):
+    inner = ctypes.c_ulong()
+    own.pthread_create(ctypes.byref(inner), None, ctypes.cast(libc.getpid, ctypes.c_void_p), None)
+    own.pthread_join(inner, None)
+thread, routine = ctypes.c_ulong(), start(make)
+libc.pthread_create(ctypes.byref(thread), None, routine, None)
+libc.pthread_join(thread, None)
+print("joined")'
+    [ "$output" = joined ]
+    [[ $stderr == *"(reason=creator caller="* ]]
+}
