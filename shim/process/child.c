@@ -12,10 +12,12 @@
 
 #define CALLER __builtin_return_address(0)
 
+static const char made_process[] = "it has made a process";
+
 /* In the child the calling thread's worker is wiped, and this does nothing. */
 static pid_t made(pid_t child)
 {
-    worker_retire_self();
+    worker_retire_self(made_process);
     return child;
 }
 
@@ -55,13 +57,13 @@ pid_t managed__Fork(void)
 void before_vfork(struct call_registers *registers)
 {
     (void)registers;
-    worker_retire_self();
+    worker_retire_self(made_process);
 }
 
 void before___vfork(struct call_registers *registers)
 {
     (void)registers;
-    worker_retire_self();
+    worker_retire_self(made_process);
 }
 
 /* Both versions of both names: 2.2.5 runs a script without "#!" by the shell, 2.15 refuses it. The error is the result.
@@ -72,7 +74,7 @@ void before___vfork(struct call_registers *registers)
     {                                                                                                                  \
         struct retry retry = {0};                                                                                      \
         int error;                                                                                                     \
-        worker_retire_self();                                                                                          \
+        worker_retire_self(made_process);                                                                              \
         do                                                                                                             \
             error = real.id(pid, path, actions, attr, argv, envp);                                                     \
         while (retry_again(&retry, error));                                                                            \

@@ -209,3 +209,18 @@ void line_mode(struct line *line, enum log_format format, int pid, enum mode mod
     put_text(line, limit);
     put_text(line, format == LOG_FORMAT_JSON ? ")\"}\n" : ")\n");
 }
+
+static void put_count(struct line *line, enum log_format format, const char *name, const char *text, uint64_t count)
+{
+    put_text(line, format == LOG_FORMAT_JSON ? name : text);
+    put_number(line, count, 10);
+}
+
+void line_threads(struct line *line, enum log_format format, int pid, const struct thread_counts *counts)
+{
+    begin(line, format, pid, "info");
+    put_count(line, format, "threads\",\"recycled\":", "threads: recycled ", counts->recycled);
+    put_count(line, format, ",\"made\":", ", new ", counts->made);
+    put_count(line, format, ",\"retired\":", ", of which not reusable ", counts->retired);
+    put_text(line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+}

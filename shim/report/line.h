@@ -42,4 +42,14 @@ void line_note(struct line *line, enum log_format format, int pid, const char *l
 void line_mode(struct line *line, enum log_format format, int pid, enum mode mode, const char *version, unsigned cpus,
                const char *limit);
 
+/* How the process's threads were made. */
+struct thread_counts {
+    uint64_t recycled; /* tasks given to a parked thread */
+    uint64_t made;     /* new threads */
+    uint64_t retired;  /* of those: could not be reused after a task */
+};
+
+/* The line of level `info` at the end. */
+void line_threads(struct line *line, enum log_format format, int pid, const struct thread_counts *counts);
+
 #endif

@@ -187,13 +187,35 @@ void report_mode(enum mode mode, const struct capacity *capacity)
     say_line(&line);
 }
 
-void report_decision(enum symbol call, const char *what)
+void report_threads(const struct thread_counts *thread_counts)
 {
     struct line line;
-    if (level < LOG_DEBUG || !has_stack())
+    if (level < LOG_INFO)
         return;
-    line_note(&line, format, getpid(), "debug", switchboard_name(call), what);
+    line_threads(&line, format, getpid(), thread_counts);
     say_line(&line);
+}
+
+static __attribute__((noinline)) void say_note(const char *what, const char *why)
+{
+    struct line line;
+    int saved = errno;
+    if (has_stack()) {
+        line_note(&line, format, getpid(), "debug", what, why);
+        say_line(&line);
+    }
+    errno = saved;
+}
+
+void report_note(const char *what, const char *why)
+{
+    if (level == LOG_DEBUG)
+        say_note(what, why);
+}
+
+void report_decision(enum symbol call, const char *what)
+{
+    report_note(switchboard_name(call), what);
 }
 
 void report_stop(void)

@@ -33,6 +33,14 @@ void report_mode(enum mode mode, const struct capacity *capacity);
 /* Says a decision on `call`, at level debug: `what` is done with it. */
 void report_decision(enum symbol call, const char *what);
 
+/* Says what became of something, at level debug: `what`, continued by `why`. */
+void report_note(const char *what, const char *why);
+
+struct thread_counts; /* line.h */
+
+/* Says how the process's threads were made, at level info. Context: the end of the process. */
+void report_threads(const struct thread_counts *counts);
+
 /* The process has restricted its system calls: from now on the log makes none, and what it still owes is lost. */
 void report_stop(void);
 

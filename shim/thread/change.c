@@ -39,7 +39,7 @@ int managed_pthread_setname_np(pthread_t thread, const char *name)
 {
     if (worker_has_ended(thread))
         return ENOENT;
-    note_name(slot_of(thread)->worker);
+    note_name(worker_of(thread));
     return real.pthread_setname_np(thread, name);
 }
 
@@ -200,7 +200,7 @@ int managed_mprotect(void *address, size_t size, int protection)
     if (worker) {
         uintptr_t from = (uintptr_t)address, high = (uintptr_t)worker->id + 2 * OS_PAGE;
         if (from < high && from + size > high - worker->stack.size)
-            worker_retire_self();
+            worker_retire_self("its stack was protected");
     }
     return real.mprotect(address, size, protection);
 }

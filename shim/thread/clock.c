@@ -58,14 +58,15 @@ int managed_clock_gettime(clockid_t clock, struct timespec *now)
 /* One that measures a thread's CPU time, or signals a thread, outlives the task: the thread must end with it. */
 static void tie_timer(clockid_t clock, const struct sigevent *event)
 {
+    static const char timed[] = "a timer belongs to it";
     struct worker *measured = worker_of_clock(clock);
     struct worker *signalled = NULL;
     if (event && event->sigev_notify == SIGEV_THREAD_ID)
         signalled = pool_find(event->_sigev_un._tid);
     if (measured)
-        worker_retire(measured);
+        worker_retire(measured, timed);
     if (signalled)
-        worker_retire(signalled);
+        worker_retire(signalled, timed);
 }
 
 int managed_timer_create_2_2_5(clockid_t clock, struct sigevent *event, timer_t *timer)
@@ -112,7 +113,7 @@ int managed_getrusage(enum __rusage_who who, struct rusage *usage)
 int managed_pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
 {
     int error = real.pthread_getattr_np(thread, attr);
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (error == 0 && worker && load_relaxed(&worker->word) & DETACHED)
         libc.pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
     return error;
@@ -126,8 +127,8 @@ int managed_pthread_getschedparam(pthread_t thread, int *policy, struct sched_pa
         return ESRCH;
     int error = real.pthread_getschedparam(thread, policy, param);
     /* libc keeps the answer in the thread, for itself and for what the thread creates. */
-    if (error == 0 && slot_of(thread)->worker)
-        worker_retire(slot_of(thread)->worker);
+    if (error == 0 && worker_of(thread))
+        worker_retire(worker_of(thread), "libc remembers its scheduling");
     return error;
 }
 

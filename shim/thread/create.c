@@ -51,7 +51,7 @@ static bool recycle(pthread_t *thread, const struct attributes *wanted, const st
 {
     /* The worker whose task was just joined is about to park, and will spin: worth more than one that sleeps. */
     spin_for_parking();
-    struct worker *worker = pool_claim(wanted->stack, slot.lineage);
+    struct worker *worker = pool_claim(wanted->stack, lineage_own());
     if (!worker)
         return false;
     give_task(worker, task, wanted->detached);
@@ -86,7 +86,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, const struct at
     pthread_t id;
     give_task(worker, task, wanted->detached);
     worker->stack = wanted->stack;
-    worker->lineage = wanted->facts.own_affinity || wanted->facts.own_scheduling ? lineage_new() : slot.lineage;
+    worker->lineage = wanted->facts.own_affinity || wanted->facts.own_scheduling ? lineage_new() : lineage_own();
     worker->birth_id = thread;
     fresh_conceive(&worker->traces);
     /* A worker's thread outlives its task, so libc must not free it when the task ends. The copy shares what the
@@ -114,7 +114,7 @@ static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_at
 {
     struct attributes wanted;
     attributes_read(attr, &wanted);
-    wanted.facts.unknown_creator = slot.lineage == LINEAGE_UNKNOWN || pool_is_forgotten();
+    wanted.facts.unknown_creator = lineage_own() == LINEAGE_UNKNOWN || pool_is_forgotten();
     struct verdict verdict = decide_thread(&wanted.facts);
     bool managed = verdict.outcome == OUTCOME_MANAGED && !pool_is_draining();
     fresh_prepare();

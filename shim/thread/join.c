@@ -50,7 +50,7 @@ static int begin_join(struct worker *worker)
         if (word & RETIRED)
             return EAGAIN;
         if (word & JOINING)
-            return EINVAL;
+            return EINVAL; /* as pthread_join(3) says; in glibc 2.36 itself one of the two waits for ever */
     } while (!cas_seq_cst(&worker->word, &word, word | JOINING));
     store_relaxed(&worker->joiner, pthread_self());
     note_joining(worker->id);
@@ -136,7 +136,7 @@ static int join_libcs(pthread_t thread, void **result)
 
 int managed_pthread_join(pthread_t thread, void **result)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (!worker)
         return join_libcs(thread, result);
     int error = join(worker, result, CLOCK_REALTIME, NULL);
@@ -145,7 +145,7 @@ int managed_pthread_join(pthread_t thread, void **result)
 
 int managed_pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     int error = worker ? join(worker, result, CLOCK_REALTIME, deadline) : EAGAIN;
     if (error != EAGAIN)
         return error;
@@ -155,7 +155,7 @@ int managed_pthread_timedjoin_np(pthread_t thread, void **result, const struct t
 
 int managed_pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const struct timespec *deadline)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
         return EINVAL;
     int error = worker ? join(worker, result, clock, deadline) : EAGAIN;
@@ -167,7 +167,7 @@ int managed_pthread_clockjoin_np(pthread_t thread, void **result, clockid_t cloc
 
 int managed_pthread_tryjoin_np(pthread_t thread, void **result)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (!worker)
         return real.pthread_tryjoin_np(thread, result);
     if (!(load_acquire(&worker->word) & (ENDED | RETIRED)))
@@ -184,7 +184,7 @@ int managed_pthread_tryjoin_np(pthread_t thread, void **result)
 
 int managed_pthread_detach(pthread_t thread)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (!worker)
         return real.pthread_detach(thread);
     uint32_t word = load_acquire(&worker->word), next;

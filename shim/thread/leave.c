@@ -13,7 +13,7 @@ void leave_thread(void)
 {
     bool has_task = slot.worker && slot.worker->word & TASK;
     if (has_task)
-        worker_retire(slot.worker);
+        worker_retire(slot.worker, "it ends by itself");
     else if (slot.worker || lineage_is_main(pthread_self()))
         pool_drain();
 }

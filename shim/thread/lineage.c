@@ -29,23 +29,38 @@ uint32_t lineage_new(void)
     return add_relaxed(&last, 1); /* a number nobody has: nothing else is read through it */
 }
 
-static void change(struct slot *changed)
+/* A worker's is in its record, which others can reach without the thread's memory, and which a fork child loses. */
+uint32_t lineage_own(void)
 {
-    /* Relaxed: of a thread that is changed while it creates threads, nobody can say which of them inherit what. */
+    const struct worker *worker = slot.worker;
+    bool is_known = worker && load_relaxed(&worker->word) & TASK;
+    return is_known ? load_relaxed(&worker->lineage) : slot.lineage;
+}
+
+/* Relaxed, here and below: of a thread that is changed while it creates threads, nobody can say which of them inherit
+ * what. */
+static void change_worker(struct worker *worker)
+{
+    store_relaxed(&worker->lineage, lineage_new());
+    worker_retire(worker, "something that threads inherit was changed in it");
+}
+
+static void change(struct slot *changed, struct worker *worker)
+{
     store_relaxed(&changed->lineage, lineage_new());
-    if (changed->worker)
-        worker_retire(changed->worker);
+    if (worker)
+        change_worker(worker);
 }
 
 void lineage_changed_self(void)
 {
-    change(&slot);
+    change(&slot, slot.worker);
     spin_count_cpus();
 }
 
 void lineage_changed(pthread_t thread)
 {
-    change(slot_of(thread));
+    change(slot_of(thread), worker_of(thread));
 }
 
 void lineage_changed_tid(pid_t tid)
@@ -56,12 +71,13 @@ void lineage_changed_tid(pid_t tid)
         return;
     }
     if (tid == process) {
-        change(slot_of(main_thread));
+        change(slot_of(main_thread), NULL);
         return;
     }
     struct worker *worker = pool_find(tid);
     if (worker)
-        change(slot_of(worker->id));
+        change_worker(
+            worker); /* if it ends just now, the record may be another's: that one is a new thread for nothing */
     else if (real.tgkill(process, tid, 0) == 0)
         pool_forget(); /* one of our threads, we do not know which */
 }

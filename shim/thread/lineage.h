@@ -20,6 +20,9 @@ void lineage_start(void);
 /* Whether `thread` is that one. */
 bool lineage_is_main(pthread_t thread);
 
+/* The calling thread's. */
+uint32_t lineage_own(void);
+
 /* A number that no thread has. */
 uint32_t lineage_new(void);
 

@@ -8,6 +8,8 @@
 #include "shim/atomic.h"
 #include "shim/lock.h"
 #include "shim/os.h"
+#include "shim/report/line.h"
+#include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/spin.h"
 
@@ -28,6 +30,7 @@ static union {
         struct worker *idle; /* the last parked first: its stack and caches are warm, and the oldest age out */
         struct worker *free;
         struct slab *slabs;
+        struct thread_counts counts;
     };
     char page[OS_PAGE];
 } pool __attribute__((aligned(OS_PAGE)));
@@ -38,10 +41,15 @@ static int64_t idle_ns;
 
 static bool is_tidy;
 
-__attribute__((destructor)) static void tidy_up(void)
+__attribute__((destructor)) static void at_exit(void)
 {
     if (is_tidy)
         pool_join_idle();
+    lock(&pool.lock);
+    struct thread_counts counts = pool.counts;
+    unlock(&pool.lock);
+    if (counts.made)
+        report_threads(&counts);
 }
 
 bool pool_start(unsigned new_most_idle, unsigned idle_ms, bool tidy)
@@ -108,6 +116,7 @@ struct worker *record_new(void)
     struct worker *worker = pool.free;
     if (worker) {
         pool.free = worker->next;
+        pool.counts.made++;
         add_running(1);
     }
     unlock(&pool.lock);
@@ -122,6 +131,8 @@ void record_free(struct worker *worker)
     while (worker->birth && !(load_acquire(&worker->birth) & BIRTH_SEEN))
         libc.sched_yield();
     lock(&pool.lock);
+    if (load_relaxed(&worker->word) & RETIRED)
+        pool.counts.retired++;
     store_relaxed(&worker->word, 0);
     worker->tid = 0;
     worker->next = pool.free;
@@ -171,7 +182,8 @@ static void unlink_idle(struct worker *worker)
 
 static bool fits(const struct worker *worker, struct stack_class stack, uint32_t lineage)
 {
-    return worker->lineage == lineage && worker->stack.size == stack.size && worker->stack.guard == stack.guard;
+    return load_relaxed(&worker->lineage) == lineage && worker->stack.size == stack.size &&
+           worker->stack.guard == stack.guard;
 }
 
 struct worker *pool_claim(struct stack_class stack, uint32_t lineage)
@@ -182,8 +194,10 @@ struct worker *pool_claim(struct stack_class stack, uint32_t lineage)
     struct worker *worker = pool.idle;
     while (worker && !fits(worker, stack, lineage))
         worker = worker->next;
-    if (worker)
+    if (worker) {
         unlink_idle(worker);
+        pool.counts.recycled++;
+    }
     unlock(&pool.lock);
     return worker;
 }
@@ -195,6 +209,8 @@ void pool_put(struct worker *worker)
     bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && pool.idle_count < most_idle;
     if (keep)
         push_idle(worker);
+    else if (worker->dying)
+        pool.counts.retired++;
     unlock(&pool.lock);
     if (!keep)
         worker_call(worker, CALL_DIE);

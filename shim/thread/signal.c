@@ -11,17 +11,19 @@
 #include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
 
+static const char signalled[] = "it was sent a signal";
+
 /* Whether a signal may go to `thread`. The calling thread's own signal is delivered, or pending and then found, before
  * its task ends. Signal 0 and those that libc will refuse leave no trace. */
 static bool reaches(pthread_t thread, int signal)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     if (!worker || thread == pthread_self())
         return true;
     if (signal <= 0 || signal >= NSIG)
         return !(load_acquire(&worker->word) & ENDED);
     uint32_t word = load_acquire(&worker->word);
-    return word & RETIRED || worker_retire(worker);
+    return word & RETIRED || worker_retire(worker, signalled);
 }
 
 /* libc refuses its own two signals whatever the thread does (pthread_kill(3) names no others). */
@@ -59,7 +61,7 @@ bool signal_may_reach(pid_t tid, int signal)
     uint32_t word = load_acquire(&worker->word);
     if (!(word & TASK) || word & ENDED)
         return false;
-    return !signal || word & RETIRED || worker_retire(worker);
+    return !signal || word & RETIRED || worker_retire(worker, signalled);
 }
 
 int managed_tgkill(pid_t process, pid_t tid, int signal)
@@ -73,11 +75,12 @@ int managed_tgkill(pid_t process, pid_t tid, int signal)
 
 int managed_pthread_cancel(pthread_t thread)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     bool detach = false;
     if (lineage_is_main(thread))
         pool_drain(); /* the process will end with its last thread */
-    if (worker && !(load_acquire(&worker->word) & RETIRED) && !worker_retire_keeping(worker, &detach))
+    if (worker && !(load_acquire(&worker->word) & RETIRED) &&
+        !worker_retire_keeping(worker, "it is being cancelled", &detach))
         return 0; /* ended: as with libc, nothing happens */
     int error = real.pthread_cancel(thread);
     if (detach)

@@ -10,6 +10,7 @@
 
 #include "shim/atomic.h"
 #include "shim/os.h"
+#include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/lineage.h"
 #include "shim/thread/pool.h"
@@ -27,6 +28,14 @@ static pthread_key_t leave_key;
 struct slot *slot_of(pthread_t thread)
 {
     return (struct slot *)((char *)thread + slot_distance);
+}
+
+struct worker *worker_of(pthread_t thread)
+{
+    /* What libc keeps of a thread that was joined still names the record, which may be another thread's by now; records
+     * are never unmapped. Relaxed: whoever has learnt the id has learnt what its record said. */
+    struct worker *worker = slot_of(thread)->worker;
+    return worker && load_relaxed(&worker->id) == thread ? worker : NULL;
 }
 
 /* ---- the end of the thread ---- */
@@ -55,7 +64,7 @@ static __attribute__((noinline)) void leave(void *value)
     }
 }
 
-bool worker_retire_keeping(struct worker *worker, bool *detach)
+bool worker_retire_keeping(struct worker *worker, const char *why, bool *detach)
 {
     uint32_t word = load_acquire(&worker->word);
     *detach = false;
@@ -68,26 +77,27 @@ bool worker_retire_keeping(struct worker *worker, bool *detach)
     if (word & WAITING)
         libc.sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
     *detach = word & DETACHED;
+    report_note("a thread will not be reused: ", why);
     return true;
 }
 
-bool worker_retire(struct worker *worker)
+bool worker_retire(struct worker *worker, const char *why)
 {
-    bool detach, retired = worker_retire_keeping(worker, &detach);
+    bool detach, retired = worker_retire_keeping(worker, why, &detach);
     if (detach)
         real.pthread_detach(worker->id);
     return retired;
 }
 
-void worker_retire_self(void)
+void worker_retire_self(const char *why)
 {
     if (slot.worker)
-        worker_retire(slot.worker);
+        worker_retire(slot.worker, why);
 }
 
 bool worker_has_ended(pthread_t thread)
 {
-    struct worker *worker = slot_of(thread)->worker;
+    struct worker *worker = worker_of(thread);
     return worker && load_acquire(&worker->word) & ENDED;
 }
 
@@ -99,7 +109,7 @@ void worker_store_id(struct worker *worker, pthread_t id)
 {
     /* Acquire and release: who comes second sees what the first has stored. */
     if (!(__atomic_fetch_or(&worker->birth, BIRTH_TAKEN, __ATOMIC_ACQ_REL) & BIRTH_TAKEN)) {
-        worker->id = id;
+        store_relaxed(&worker->id, id);
         slot_of(id)->worker = worker;
         slot_of(id)->lineage = worker->lineage;
         *worker->birth_id = id;
@@ -159,7 +169,8 @@ static bool finish(struct worker *worker, void *result)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    if (fresh_is_tainted(&worker->traces, &mask) && worker_retire(worker)) {
+    if (fresh_is_tainted(&worker->traces, &mask) &&
+        worker_retire(worker, "its task left signals, locks or values behind")) {
         /* What is left of the program's code runs as it would have. */
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
         pthread_sigmask(SIG_SETMASK, &mask, NULL);
@@ -201,6 +212,8 @@ static bool park(struct worker *worker)
 static bool refresh(struct worker *worker)
 {
     worker->dying = !fresh_reset(&worker->traces);
+    if (worker->dying)
+        report_note("a thread will not be reused: ", "libraries were loaded or unloaded, or their lock may be stuck");
     bool parked = park(worker);
     spin_parked();
     return parked;

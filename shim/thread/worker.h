@@ -110,26 +110,29 @@ extern __thread struct slot slot __attribute__((visibility("hidden")));
 /* The slot of a thread that exists (has not been joined, nor ended detached). */
 struct slot *slot_of(pthread_t thread);
 
+/* The worker of such a thread; NULL: the thread, or by now its id, is libc's alone. */
+struct worker *worker_of(pthread_t thread);
+
 /* Stores the new thread's id where its creator wants it, in whichever of the two comes first. */
 void worker_store_id(struct worker *worker, pthread_t id);
 
 /* What libc's pthread_create runs for a new worker. */
 void *worker_main(void *worker);
 
-/* Makes the task's thread end for real; the id becomes libc's. False if it is too late: the task has ended.
- * Context: any thread. The caller keeps the thread from going away, as for any call with its id. */
-bool worker_retire(struct worker *worker);
+/* Makes the task's thread end for real; the id becomes libc's. False if it is too late: the task has ended. `why` is for
+ * the log. Context: any thread, a signal handler. */
+bool worker_retire(struct worker *worker, const char *why);
 
 /* The same, without detaching the real thread where that is due: for a caller that needs the id once more, and then
  * calls worker_detach_retired() if *detach says so. */
-bool worker_retire_keeping(struct worker *worker, bool *detach);
+bool worker_retire_keeping(struct worker *worker, const char *why, bool *detach);
 
 /* Hands a parked worker that the caller owns what it shall do. */
 void worker_call(struct worker *worker, enum call call);
 
 /* The calling thread's task will not return to worker_main normally (pthread_exit), or has changed its thread so that
  * it cannot be reused. */
-void worker_retire_self(void);
+void worker_retire_self(const char *why);
 
 /* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
 bool worker_has_ended(pthread_t thread);

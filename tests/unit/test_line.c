@@ -36,6 +36,17 @@ static void a_complaint_reads_as_documented(void **state)
     assert_string_equal(text(), "unirun[1]: RuntimeWarning: UNIRUN_X='v' is not one of a, b; using a\n");
 }
 
+static void the_line_about_threads_reads_as_documented(void **state)
+{
+    (void)state;
+    struct thread_counts counts = {96, 4, 1};
+    line_threads(&line, LOG_FORMAT_TEXT, 42, &counts);
+    assert_string_equal(text(), "unirun[42]: info: threads: recycled 96, new 4, of which not reusable 1\n");
+    line_threads(&line, LOG_FORMAT_JSON, 42, &counts);
+    assert_string_equal(text(), "{\"pid\":42,\"level\":\"info\",\"message\":\"threads\",\"recycled\":96,\"made\":4,"
+                                "\"retired\":1}\n");
+}
+
 /* Exactly one newline, at the end, and the wording after the value whole. */
 static void assert_one_line(const char *ending)
 {
@@ -80,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_downgrade_reads_as_documented),
         cmocka_unit_test(a_complaint_reads_as_documented),
+        cmocka_unit_test(the_line_about_threads_reads_as_documented),
         cmocka_unit_test(any_value_gives_exactly_one_line),
         cmocka_unit_test(control_characters_and_quotes_are_escaped),
     };
