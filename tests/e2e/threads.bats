@@ -11,11 +11,12 @@ noted() {
         "$BATS_TEST_TMPDIR/modes/${2:-managed}/cwd/recycled"
 }
 
-# recycled NAME PERCENT: plain had a thread for each task, managed at most PERCENT of that.
+# recycled NAME PERCENT: plain had a thread for each task, managed at most PERCENT of that. (Threads are told apart by the
+# kernel's numbers, and those of ended ones come again where other programs make many.)
 recycled() {
     local tasks threads
     read -r tasks threads < <(noted "$1" plain)
-    [ "$threads" -eq "$tasks" ] || {
+    [ "$((threads * 100))" -gt "$((tasks * 90))" ] || {
         echo "$1, plain: $tasks tasks on $threads threads"
         return 1
     }
