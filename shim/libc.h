@@ -9,11 +9,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define LIBC_FUNCTIONS(X)                                                                                              \
     X(dl_iterate_phdr)                                                                                                 \
     X(dlerror)                                                                                                         \
+    X(getrlimit)                                                                                                       \
+    X(kill)                                                                                                            \
+    X(sched_getaffinity)                                                                                               \
     X(mmap)                                                                                                            \
     X(munmap)                                                                                                          \
     X(pthread_attr_destroy)                                                                                            \

@@ -2,39 +2,141 @@
 #include "shim/libc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "shim/atomic.h"
 #include "shim/switchboard/switchboard.h"
 
 /* Through libc's syscall() behind us: it is neither a cancellation point nor our own trampoline. */
 #define SYSTEM_CALL(...) ((long (*)(long, ...))real.syscall)(__VA_ARGS__)
 
-bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
+/* ---- futexes ---- */
+
+static bool wait_on(const uint32_t *word, int operation, uint32_t expected, int64_t timeout_ns)
 {
     int saved = errno;
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    long result = SYSTEM_CALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
+    long result = SYSTEM_CALL(SYS_futex, word, operation, expected, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
     bool over = result == -1 && errno == ETIMEDOUT;
     errno = saved;
     return !over;
 }
 
-void os_wake(const uint32_t *word, int count)
+static void wake(const uint32_t *word, int operation, int count)
 {
     int saved = errno;
-    SYSTEM_CALL(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    SYSTEM_CALL(SYS_futex, word, operation, count, NULL, NULL, 0);
     errno = saved;
+}
+
+bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    return wait_on(word, FUTEX_WAIT_PRIVATE, expected, timeout_ns);
+}
+
+void os_wake(const uint32_t *word, int count)
+{
+    wake(word, FUTEX_WAKE_PRIVATE, count);
+}
+
+bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    return wait_on(word, FUTEX_WAIT, expected, timeout_ns);
+}
+
+void os_wake_shared(const uint32_t *word, int count)
+{
+    wake(word, FUTEX_WAKE, count);
+}
+
+/* ---- files ---- */
+
+static int error_of(long result)
+{
+    return result == -1 ? errno : 0;
+}
+
+int os_open(const char *path, int flags, unsigned mode)
+{
+    int saved = errno;
+    long fd = SYSTEM_CALL(SYS_openat, AT_FDCWD, path, flags, mode);
+    errno = saved;
+    return (int)fd;
+}
+
+void os_close(int fd)
+{
+    int saved = errno;
+    SYSTEM_CALL(SYS_close, fd);
+    errno = saved;
+}
+
+int os_fstat(int fd, struct stat *out)
+{
+    int saved = errno, error = error_of(SYSTEM_CALL(SYS_fstat, fd, out));
+    errno = saved;
+    return error;
+}
+
+int os_stat(const char *path, struct stat *out)
+{
+    int saved = errno, error = error_of(SYSTEM_CALL(SYS_stat, path, out));
+    errno = saved;
+    return error;
+}
+
+bool os_read_file(const char *path, char *text, size_t size)
+{
+    int fd = os_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+    if (fd < 0)
+        return false;
+    int saved = errno;
+    long got = SYSTEM_CALL(SYS_read, fd, text, size - 1);
+    errno = saved;
+    os_close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+int os_allocate(int fd, size_t size)
+{
+    int saved = errno, error = error_of(SYSTEM_CALL(SYS_fallocate, fd, 0, (off_t)0, (off_t)size));
+    errno = saved;
+    return error;
+}
+
+/* ---- time and memory ---- */
+
+static bool avoid_counter;
+
+void os_avoid_counter(void)
+{
+    store_relaxed(&avoid_counter, true); /* by the thread that is about to forbid it, for itself and its children */
 }
 
 int64_t os_now(void)
 {
     struct timespec now;
-    real.clock_gettime(CLOCK_MONOTONIC, &now);
+    if (__builtin_expect(load_relaxed(&avoid_counter), 0))
+        SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    else
+        real.clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool os_read_memory(const void *address, void *out, size_t size)
+{
+    int saved = errno;
+    struct iovec from = {(void *)address, size}, to = {out, size};
+    bool whole = SYSTEM_CALL(SYS_process_vm_readv, getpid(), &to, 1UL, &from, 1UL, 0UL) == (long)size;
+    errno = saved;
+    return whole;
 }
 
 int os_wipe_in_children(void *memory, size_t size)

@@ -14,8 +14,31 @@ bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns);
 /* Wakes up to `count` threads that sleep on `word`. */
 void os_wake(const uint32_t *word, int count);
 
+/* The same two for a word in memory that processes share. */
+bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns);
+void os_wake_shared(const uint32_t *word, int count);
+
+/* open(2), without being a cancellation point: a descriptor, or -1. And what goes with it. */
+struct stat;
+int os_open(const char *path, int flags, unsigned mode);
+void os_close(int fd);
+int os_fstat(int fd, struct stat *out);
+int os_stat(const char *path, struct stat *out);
+
+/* What is read from the start of the file at `path`, up to size - 1 bytes, with a NUL behind it. False: nothing. */
+bool os_read_file(const char *path, char *text, size_t size);
+
+/* Gives a file of a memory file system all of its memory. */
+int os_allocate(int fd, size_t size);
+
+/* Copies memory that may not be there; whether it was. */
+bool os_read_memory(const void *address, void *out, size_t size);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t os_now(void);
+
+/* From now on the processor's time stamp counter is not read here: the process has forbidden it. */
+void os_avoid_counter(void);
 
 /* Zeroed memory of whole pages, which a fork child finds zeroed again; NULL: there is none. */
 void *os_map_wiped(size_t size);

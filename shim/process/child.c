@@ -66,6 +66,19 @@ void before___vfork(struct call_registers *registers)
     worker_retire_self(made_process);
 }
 
+/* A process, or a thread of the program's own making, on a stack of its own. */
+void before_clone(struct call_registers *registers)
+{
+    (void)registers;
+    worker_retire_self(made_process);
+}
+
+void before___clone(struct call_registers *registers)
+{
+    (void)registers;
+    worker_retire_self(made_process);
+}
+
 /* Both versions of both names: 2.2.5 runs a script without "#!" by the shell, 2.15 refuses it. The error is the result.
  */
 #define SPAWN(id)                                                                                                      \

@@ -6,6 +6,7 @@
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
+#include "shim/thread/pool.h"
 
 enum { FIRST_PAUSE_NS = 1000000, MILLISECOND_NS = 1000000 };
 
@@ -21,6 +22,7 @@ bool retry_again(struct retry *retry, int error)
     if (!retry->begun) {
         retry->begun = now;
         retry->pause = FIRST_PAUSE_NS;
+        pool_make_room(); /* parked threads count for the limit, too */
     }
     int64_t left = retry->begun + (int64_t)settings.spawn_retry_ms * MILLISECOND_NS - now;
     if (left <= 0) {

@@ -73,7 +73,9 @@ void switchboard_resolve(void)
 void switchboard_switch(enum mode mode)
 {
     for (enum symbol symbol = 0; symbol < SYMBOLS; symbol++) {
-        void *target = mode == MODE_MANAGED && managed[symbol] ? managed[symbol] : real.row[symbol];
+        /* What this libc does not have yet is served by us, if at all. */
+        bool is_ours = managed[symbol] && (mode == MODE_MANAGED || !real.row[symbol]);
+        void *target = is_ours ? managed[symbol] : real.row[symbol];
         /* Release: a managed function reads settings and `real`, which start-up wrote before. A trampoline reads the
          * pointer with a plain load, which is an acquire on x86; stubs for a weaker machine must say so. */
         store_release(&calls.row[symbol], target);

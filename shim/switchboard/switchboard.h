@@ -31,6 +31,7 @@ int __sched_setscheduler(pid_t thread, int policy, const struct sched_param *par
 long __sysconf(int name);
 int arch_prctl(int code, unsigned long address);
 int capset(cap_user_header_t header, const cap_user_data_t data);
+int pidfd_open(pid_t pid, unsigned int flags);
 
 /* A row's number; also its place in the tables. */
 enum symbol {

@@ -7,8 +7,11 @@
 
 #include "shim/atomic.h"
 #include "shim/libc.h"
+#include "shim/os.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/thread/clock.h"
 #include "shim/thread/pool.h"
+#include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
 
 enum { SECOND = 1000000000 };
@@ -56,28 +59,26 @@ int managed_clock_gettime(clockid_t clock, struct timespec *now)
 /* ---- timers ---- */
 
 /* One that measures a thread's CPU time, or signals a thread, outlives the task: the thread must end with it. */
-static void tie_timer(clockid_t clock, const struct sigevent *event)
+void clock_tie_timer(clockid_t clock, const struct sigevent *event)
 {
     static const char timed[] = "a timer belongs to it";
     struct worker *measured = worker_of_clock(clock);
-    struct worker *signalled = NULL;
-    if (event && event->sigev_notify == SIGEV_THREAD_ID)
-        signalled = pool_find(event->_sigev_un._tid);
+    struct sigevent copy;
     if (measured)
         worker_retire(measured, timed);
-    if (signalled)
-        worker_retire(signalled, timed);
+    if (event && os_read_memory(event, &copy, sizeof copy) && copy.sigev_notify == SIGEV_THREAD_ID)
+        signal_may_tie(copy._sigev_un._tid, timed);
 }
 
 int managed_timer_create_2_2_5(clockid_t clock, struct sigevent *event, timer_t *timer)
 {
-    tie_timer(clock, event);
+    clock_tie_timer(clock, event);
     return real.timer_create_2_2_5(clock, event, timer);
 }
 
 int managed_timer_create_2_3_3(clockid_t clock, struct sigevent *event, timer_t *timer)
 {
-    tie_timer(clock, event);
+    clock_tie_timer(clock, event);
     return real.timer_create_2_3_3(clock, event, timer);
 }
 

@@ -62,7 +62,7 @@ static bool recycle(pthread_t *thread, const struct attributes *wanted, const st
     return true;
 }
 
-/* libc refused for want of threads or memory. Idle workers of other kinds may be what is in the way; and under load the
+/* libc refused for want of threads or memory. Workers without a task may be what is in the way; and under load the
  * kernel refuses for a moment what it grants in the next. */
 enum { TRIES = 10, TRY_AGAIN_NS = 1000000 };
 
@@ -71,7 +71,7 @@ static int create_real(pthread_t *id, const pthread_attr_t *attr, struct worker 
     int error = real.pthread_create(id, attr, worker_main, worker);
     for (int tries = 1; error == EAGAIN && tries < TRIES; tries++) {
         static const uint32_t never;
-        pool_dismiss_idle();
+        pool_make_room();
         os_wait(&never, 0, TRY_AGAIN_NS);
         error = real.pthread_create(id, attr, worker_main, worker);
     }

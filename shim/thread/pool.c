@@ -27,6 +27,7 @@ static union {
         bool draining;
         int running;
         unsigned idle_count;
+        size_t idle_stack;   /* bytes of address space */
         struct worker *idle; /* the last parked first: its stack and caches are warm, and the oldest age out */
         struct worker *free;
         struct slab *slabs;
@@ -39,6 +40,7 @@ static bool forgotten; /* stays so in fork children: they have inherited what ca
 static unsigned most_idle;
 static int64_t idle_ns;
 
+static bool stacks_are_limited;
 static bool is_tidy;
 
 __attribute__((destructor)) static void at_exit(void)
@@ -55,6 +57,7 @@ __attribute__((destructor)) static void at_exit(void)
 bool pool_start(unsigned new_most_idle, unsigned idle_ms, bool tidy)
 {
     is_tidy = tidy;
+    pool_limit_stacks();
     most_idle = new_most_idle;
     idle_ns = (int64_t)idle_ms * 1000000;
     return os_wipe_in_children(&pool, sizeof pool) == 0;
@@ -164,6 +167,7 @@ static void push_idle(struct worker *worker)
         pool.idle->previous = worker;
     store_relaxed(&pool.idle, worker);
     pool.idle_count++;
+    pool.idle_stack += worker->stack.size;
     add_running(-1);
 }
 
@@ -177,6 +181,7 @@ static void unlink_idle(struct worker *worker)
     if (worker->next)
         worker->next->previous = worker->previous;
     pool.idle_count--;
+    pool.idle_stack -= worker->stack.size;
     add_running(1);
 }
 
@@ -202,11 +207,20 @@ struct worker *pool_claim(struct stack_class stack, uint32_t lineage)
     return worker;
 }
 
+/* What is idle takes address space. As much as libc keeps of stacks itself (nptl/nptl-stack.c). */
+enum { MOST_IDLE_STACK = 40 * 1024 * 1024 };
+
+static bool has_place(const struct worker *worker)
+{
+    return pool.idle_count < most_idle &&
+           (!load_relaxed(&stacks_are_limited) || pool.idle_stack + worker->stack.size <= MOST_IDLE_STACK);
+}
+
 void pool_put(struct worker *worker)
 {
     lock(&pool.lock);
     store_relaxed(&worker->word, 0);
-    bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && pool.idle_count < most_idle;
+    bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && has_place(worker);
     if (keep)
         push_idle(worker);
     else if (worker->dying)
@@ -228,6 +242,15 @@ bool pool_leave(struct worker *worker)
 
 /* ---- letting idle workers end ---- */
 
+void pool_limit_stacks(void)
+{
+    struct rlimit limit;
+    bool is_limited = libc.getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    store_relaxed(&stacks_are_limited, is_limited); /* who parks meanwhile has done so before */
+    if (is_limited)
+        pool_join_idle();
+}
+
 static struct worker *take_one_idle(void)
 {
     lock(&pool.lock);
@@ -245,17 +268,6 @@ void pool_dismiss_idle(void)
         worker_call(worker, CALL_DIE);
 }
 
-void pool_join_idle(void)
-{
-    struct worker *worker;
-    spin_settle();
-    while ((worker = take_one_idle())) {
-        worker_call(worker, CALL_LEAVE);
-        real.pthread_join(worker->id, NULL);
-        record_free(worker);
-    }
-}
-
 /* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. Whether it
  * was one; then *tid is the thread's. */
 static bool let_ended_leave(struct worker *worker, int *tid)
@@ -268,6 +280,17 @@ static bool let_ended_leave(struct worker *worker, int *tid)
             return true;
         }
     return false;
+}
+
+void pool_join_idle(void)
+{
+    struct worker *worker;
+    spin_settle();
+    while ((worker = take_one_idle())) {
+        worker_call(worker, CALL_LEAVE);
+        real.pthread_join(worker->id, NULL);
+        record_free(worker);
+    }
 }
 
 void pool_empty(void)
@@ -283,13 +306,27 @@ void pool_empty(void)
                     os_wait(&never, 0, PAUSE_NS);
 }
 
+static void dismiss_unneeded(void)
+{
+    pool_dismiss_idle();
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0, tid; i < SLAB_RECORDS; i++)
+            let_ended_leave(&slab->records[i], &tid);
+}
+
+void pool_make_room(void)
+{
+    enum { PATIENCE_NS = 10 * 1000 * 1000 };
+    if (!lock_within(&pool.lock, PATIENCE_NS))
+        return; /* perhaps it is held by what we have interrupted */
+    unlock(&pool.lock);
+    dismiss_unneeded();
+}
+
 /* Sequentially consistent, with the same in worker.c: either the worker that ends a task sees `draining`, or the walk
  * below sees its ENDED. */
 void pool_drain(void)
 {
     __atomic_store_n(&pool.draining, true, __ATOMIC_SEQ_CST);
-    pool_dismiss_idle();
-    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
-        for (int i = 0, tid; i < SLAB_RECORDS; i++)
-            let_ended_leave(&slab->records[i], &tid);
+    dismiss_unneeded();
 }

@@ -26,6 +26,13 @@ int64_t pool_idle_ns(void);
 /* Lets every idle worker end. The program's limits may be in the way of a new thread of another kind. */
 void pool_dismiss_idle(void);
 
+/* The same for the threads of tasks that have ended and were not joined yet, too: they count for limits on threads,
+ * where without us they would be gone. Context: also a signal handler; it may then do nothing. */
+void pool_make_room(void);
+
+/* The limit on the address space was set: idle stacks are kept only as far as libc itself keeps them. */
+void pool_limit_stacks(void);
+
 /* The same, and waits until they have: the process must have no thread but the program's own. */
 void pool_join_idle(void);
 

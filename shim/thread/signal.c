@@ -1,7 +1,9 @@
 /* Signals and cancellation for one thread, in managed mode. A task that has ended must not pass them on to the next one
  * of its worker; and a worker that was sent one ends for real, because nothing can take it back. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
@@ -10,6 +12,9 @@
 #include "shim/thread/pool.h"
 #include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
+
+/* Of pidfd_open(2), since Linux 6.9. */
+enum { PIDFD_THREAD = O_EXCL };
 
 static const char signalled[] = "it was sent a signal";
 
@@ -53,6 +58,12 @@ int managed_pthread_sigqueue(pthread_t thread, int signal, const union sigval va
     return ESRCH;
 }
 
+bool signal_may_tie(pid_t tid, const char *why)
+{
+    struct worker *worker = pool_find(tid);
+    return !worker || load_acquire(&worker->word) & RETIRED || worker_retire(worker, why);
+}
+
 bool signal_may_reach(pid_t tid, int signal)
 {
     struct worker *worker = pool_find(tid);
@@ -62,6 +73,21 @@ bool signal_may_reach(pid_t tid, int signal)
     if (!(word & TASK) || word & ENDED)
         return false;
     return !signal || word & RETIRED || worker_retire(worker, signalled);
+}
+
+bool pidfd_may_open(pid_t tid, unsigned flags)
+{
+    return !(flags & PIDFD_THREAD) || signal_may_tie(tid, "a descriptor stands for it");
+}
+
+/* The row is newer than the oldest libc that we work with, so this does not need the one behind us. */
+int managed_pidfd_open(pid_t pid, unsigned int flags)
+{
+    if (!pidfd_may_open(pid, flags)) {
+        errno = ESRCH;
+        return -1;
+    }
+    return (int)((long (*)(long, ...))real.syscall)(SYS_pidfd_open, pid, flags);
 }
 
 int managed_tgkill(pid_t process, pid_t tid, int signal)

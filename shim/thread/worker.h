@@ -119,8 +119,8 @@ void worker_store_id(struct worker *worker, pthread_t id);
 /* What libc's pthread_create runs for a new worker. */
 void *worker_main(void *worker);
 
-/* Makes the task's thread end for real; the id becomes libc's. False if it is too late: the task has ended. `why` is for
- * the log. Context: any thread, a signal handler. */
+/* Makes the task's thread end for real; the id becomes libc's. False if it is too late: the task has ended. `why` is
+ * for the log. Context: any thread, a signal handler. */
 bool worker_retire(struct worker *worker, const char *why);
 
 /* The same, without detaching the real thread where that is due: for a caller that needs the id once more, and then
