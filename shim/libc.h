@@ -34,6 +34,7 @@
     X(pthread_getspecific)                                                                                             \
     X(pthread_setcanceltype)                                                                                           \
     X(pthread_setspecific)                                                                                             \
+    X(sched_getcpu)                                                                                                    \
     X(sched_yield)                                                                                                     \
     X(sem_clockwait)                                                                                                   \
     X(sem_init)                                                                                                        \

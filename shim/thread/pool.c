@@ -19,7 +19,7 @@ struct slab {
     struct slab *next;
     struct worker records[];
 };
-enum { SLAB = 64 * 1024, SLAB_RECORDS = (SLAB - sizeof(struct slab)) / sizeof(struct worker) };
+enum { SLAB = 16 * 1024, SLAB_RECORDS = (SLAB - sizeof(struct slab)) / sizeof(struct worker) };
 
 static union {
     struct {

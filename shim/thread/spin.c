@@ -1,4 +1,5 @@
 #include "shim/thread/spin.h"
+#include "shim/libc.h"
 
 #include <sched.h>
 
@@ -41,8 +42,13 @@ static bool has_cpu(int others)
     return others < load_relaxed(&cpus);
 }
 
+/* Where a thread last was seen to run is looked at before one spins for it: on one's own CPU it cannot run meanwhile.
+ * All relaxed: guesses, of which nothing follows but whether to spin. */
+static int parking_cpu; /* of the worker that last ended a task */
+
 void spin_called(struct worker *worker)
 {
+    store_relaxed(&worker->caller_cpu, libc.sched_getcpu());
     worker->called_at = os_now();
     int64_t gap = worker->called_at - worker->ended_at;
     worker->traces.cpu_slack += gap < WORKER_SPIN_NS ? gap : WORKER_SPIN_NS;
@@ -52,6 +58,8 @@ void spin_called(struct worker *worker)
 void spin_task_ends(struct worker *worker)
 {
     worker->ended_at = os_now();
+    store_relaxed(&worker->cpu, libc.sched_getcpu());
+    store_relaxed(&parking_cpu, worker->cpu);
     worker->traces.cpu_slack += worker->ended_at - worker->called_at;
 }
 
@@ -59,7 +67,8 @@ enum call spin_for_call(struct worker *worker)
 {
     /* The creator is one of those who want to run; this worker is counted as running until its joiner is done. */
     int others = pool_running() + 1 - !load_relaxed(&worker->is_idle);
-    if (!load_relaxed(&worker->spins) || !has_cpu(others + load_relaxed(&spinners)))
+    bool is_here = load_relaxed(&worker->caller_cpu) == libc.sched_getcpu();
+    if (!load_relaxed(&worker->spins) || is_here || !has_cpu(others + load_relaxed(&spinners)))
         return CALL_WAIT;
     uint32_t call = CALL_WAIT;
     add_relaxed(&spinners, 1);
@@ -78,6 +87,10 @@ uint32_t spin_for_end(struct worker *worker)
     /* Acquire: pairs with the end of finish(); the result is there. */
     uint32_t word = load_acquire(&worker->word);
     if (word & (ENDED | RETIRED) || load_relaxed(&join_score) < 4)
+        return word;
+    int here = libc.sched_getcpu();
+    store_relaxed(&worker->caller_cpu, here);
+    if (load_relaxed(&worker->cpu) == here)
         return word;
     /* A joiner that is itself a task is among the running ones. Workers that spin are not counted: they stop within a
      * few microseconds, and a joiner that sleeps because of them would take as long to wake. */
@@ -127,7 +140,7 @@ void spin_settle(void)
 void spin_for_parking(void)
 {
     enum { MOMENT = 120 }; /* pauses: three to five microseconds, less than a wake-up */
-    if (load_relaxed(&cpus) < 2)
+    if (load_relaxed(&cpus) < 2 || load_relaxed(&parking_cpu) == libc.sched_getcpu())
         return;
     for (int i = 0; i < MOMENT && load_relaxed(&parking) > 0; i++)
         os_pause();

@@ -123,6 +123,7 @@ void worker_store_id(struct worker *worker, pthread_t id)
 static void be_born(struct worker *worker)
 {
     worker_store_id(worker, pthread_self());
+    store_relaxed(&worker->cpu, libc.sched_getcpu()); /* for spin.c */
     libc.pthread_setspecific(leave_key, worker);
     worker->tid = (int)((long (*)(long, ...))real.syscall)(SYS_gettid);
     fresh_birth(&worker->traces);
@@ -229,12 +230,14 @@ void worker_call(struct worker *worker, enum call call)
 }
 
 /* The stack below here was perhaps deep once. glibc lays a thread out downwards from struct pthread, which is more than
- * two and less than eight kilobytes large on every machine that we know: so this stays inside the stack. */
+ * two and less than eight kilobytes large on every machine that we know: so this stays inside the stack. Below our own
+ * frame there will only be those of the call that gives the pages back: signals are blocked, and libc's own come when
+ * the call is over. */
 static void give_stack_back(const struct worker *worker)
 {
     uintptr_t top = (uintptr_t)worker->id + 8192, here = (uintptr_t)__builtin_frame_address(0);
     uintptr_t low = (top - worker->stack.size + worker->stack.guard + OS_PAGE - 1) & ~(uintptr_t)(OS_PAGE - 1);
-    uintptr_t high = (here - 4 * OS_PAGE) & ~(uintptr_t)(OS_PAGE - 1);
+    uintptr_t high = (here - 1024) & ~(uintptr_t)(OS_PAGE - 1);
     if (low < high)
         os_discard(low, high);
 }
@@ -260,7 +263,7 @@ static enum call wait_for_call(struct worker *worker)
 {
     enum { LOOK_AGAIN_NS = 100000000 };
     enum call call = spin_for_call(worker);
-    const int64_t early = pool_idle_ns() / 8, late = pool_idle_ns() - early;
+    const int64_t early = pool_idle_ns() / 100, late = pool_idle_ns() - early;
     int64_t timeout = early;
     bool stack_is_back = false;
     while (call == CALL_WAIT || call == CALL_SLEEP) {
@@ -298,6 +301,7 @@ void *worker_main(void *arg)
             return worker->result;
         switch (wait_for_call(worker)) {
         case CALL_RUN:
+            store_relaxed(&worker->cpu, libc.sched_getcpu()); /* for spin.c */
             inherit(worker);
             break;
         case CALL_DIE:

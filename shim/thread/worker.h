@@ -92,6 +92,8 @@ struct worker {
     bool spins;   /* the last call came so soon that spinning for it would have paid */
     bool has_name;
     char name[16];               /* the thread's name as we set it last, if has_name */
+    int cpu;                     /* where it last was seen to run */
+    int caller_cpu;              /* and who last called or joined it */
     int64_t called_at, ended_at; /* nanoseconds, os_now() */
     int farewells;               /* rounds of destructors at the thread's end */
     struct traces traces;
@@ -104,6 +106,7 @@ struct worker {
 struct slot {
     struct worker *worker;
     uint32_t lineage;
+    bool owes_turn; /* it is in a parallel region that ends by a call of its own (team/libgomp.c) */
 };
 extern __thread struct slot slot __attribute__((visibility("hidden")));
 
