@@ -12,8 +12,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #define LIBC_FUNCTIONS(X)                                                                                              \
+    X(clock_gettime)                                                                                                   \
     X(dl_iterate_phdr)                                                                                                 \
     X(dlerror)                                                                                                         \
     X(getrlimit)                                                                                                       \

@@ -1,24 +1,101 @@
 #include "shim/object.h"
 
+#include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 
+#include "shim/libc.h"
+#include "shim/lock.h"
+#include "shim/os.h"
 #include "shim/switchboard/lookup.h"
 
 static int (*find_object)(void *address, struct dl_find_object *result);
-
-void object_start(void)
-{
-    static const struct lookup wanted = {"_dl_find_object", NULL};
-    lookup_next(1, &wanted, (void **)&find_object);
-}
 
 bool object_find(const void *address, struct object *object)
 {
     struct dl_find_object found;
     if (!find_object || find_object((void *)address, &found) != 0)
         return false;
+    object->map = found.dlfo_link_map;
     object->name = found.dlfo_link_map->l_name;
     object->base = found.dlfo_link_map->l_addr;
     return true;
+}
+
+/* ---- all of them ---- */
+
+/* dl_iterate_phdr holds a lock that fork does not make free in the child (it does so for the loader's others). So no
+ * fork may happen while we are inside: every walk holds `walking`, and fork waits for it. In wiped memory: free in a
+ * child. */
+static union {
+    struct {
+        lock_word walking;
+        bool is_prepared;
+        bool passing;
+    };
+    char page[OS_PAGE];
+} wiped __attribute__((aligned(OS_PAGE)));
+
+/* Here, or in a process that this one was forked from, a second thread was made. */
+static bool had_threads;
+
+enum { FORK_PATIENCE_NS = 100 * 1000 * 1000 };
+static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
+
+void object_prefork(void)
+{
+    /* Bounded: a program that forks inside its own dl_iterate_phdr callback holds the loader's lock, and a worker may
+     * wait for that, holding ours. The child is then the one that has the loader's lock, and all is well. */
+    if (lock_within(&wiped.walking, FORK_PATIENCE_NS))
+        forking = pthread_self();
+}
+
+void object_postfork(void)
+{
+    if (forking != pthread_self())
+        return;
+    forking = 0;
+    unlock(&wiped.walking); /* in the child it is free already, and stays so */
+}
+
+bool object_can_walk(void)
+{
+    /* Relaxed: both are set before the thread exists that could see it otherwise. */
+    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads);
+}
+
+void object_prepare(void)
+{
+    if (!object_can_walk())
+        return;
+    store_relaxed(&wiped.is_prepared, true);
+    store_relaxed(&had_threads, true);
+}
+
+void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg)
+{
+    lock(&wiped.walking);
+    if (libc.dl_iterate_phdr && object_can_walk())
+        libc.dl_iterate_phdr(visit, arg);
+    else
+        visit(NULL, 0, arg);
+    unlock(&wiped.walking);
+}
+
+bool object_pass_loader(void)
+{
+    Dl_info info;
+    if (__atomic_exchange_n(&wiped.passing, true, __ATOMIC_ACQUIRE))
+        return false;
+    dladdr((void *)object_pass_loader, &info); /* takes the lock under which libraries are opened, and gives it back */
+    store_release(&wiped.passing, false);      /* acquire and release: one at a time */
+    return true;
+}
+
+bool object_start(void)
+{
+    static const struct lookup wanted = {"_dl_find_object", NULL};
+    lookup_next(1, &wanted, (void **)&find_object);
+    return os_wipe_in_children(&wiped, sizeof wiped) == 0;
 }

@@ -1,20 +1,45 @@
-/* Which loaded object an address is in. */
+/* The loaded objects: which one an address is in, and all of them. */
 #ifndef UNIRUN_SHIM_OBJECT_H
 #define UNIRUN_SHIM_OBJECT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+struct link_map;
+struct dl_phdr_info;
 
 struct object {
     const char *name; /* the loader's: a path, or "" for the program itself; constant while the object is loaded */
     uintptr_t base;   /* what is added to the addresses in its file */
+    const struct link_map *map;
 };
 
 /* Whether `address` is in an object, and in which. Lock-free where libc has _dl_find_object (2.35 and up); elsewhere
  * false. Context: any thread, a signal handler. */
 bool object_find(const void *address, struct object *object);
 
-/* Once, at start-up. */
-void object_start(void);
+/* Runs `visit` for the objects as dl_iterate_phdr(3) does, under the loader's lock: none comes or goes meanwhile. Where
+ * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time, in
+ * either case. Context: where the program itself may call dl_iterate_phdr. */
+void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg);
+
+/* False in a fork child of a process that had threads: one of them may have held the loader's lock, and nobody frees it
+ * in the child. */
+bool object_can_walk(void);
+
+/* Waits until no library is being opened or closed that was when it was called. False: another thread is waiting for
+ * that already. Context: a thread that nobody waits for. */
+bool object_pass_loader(void);
+
+/* The process is about to have a second thread. Context: any thread, as often as one likes. */
+void object_prepare(void);
+
+/* Around fork: no thread is inside the loader's lock because of us. The wait is bounded. */
+void object_prefork(void);
+void object_postfork(void);
+
+/* Once, at start-up. False: the kernel lacks what it takes to notice every fork. */
+bool object_start(void);
 
 #endif

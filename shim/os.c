@@ -126,7 +126,7 @@ int64_t os_now(void)
     if (__builtin_expect(load_relaxed(&avoid_counter), 0))
         SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     else
-        real.clock_gettime(CLOCK_MONOTONIC, &now);
+        libc.clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 

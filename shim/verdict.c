@@ -1,5 +1,6 @@
 #include "shim/verdict.h"
 
+#include "shim/domain/turn.h"
 #include "shim/libc.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
@@ -16,6 +17,7 @@ void verdict_start(bool tidy)
     worker_place();
     can |= 1u << REQUEST_PROCESS;
     attributes_defaults_changed();
+    turn_start();
     if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())
         can |= 1u << REQUEST_THREAD;
 }

@@ -4,10 +4,10 @@
  * made it ends (PR_SET_PDEATHSIG). In a fork child everything of ours is as at start, by wiped memory. */
 #include <errno.h>
 
+#include "shim/process/fork.h"
 #include "shim/process/retry.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
-#include "shim/thread/fresh.h"
 #include "shim/thread/worker.h"
 
 #define CALLER __builtin_return_address(0)
@@ -48,9 +48,12 @@ pid_t managed___fork(void)
 /* Runs no fork handlers, so ours runs here. Made for signal handlers, so it is not asked for twice. */
 pid_t managed__Fork(void)
 {
-    fresh_prefork();
+    fork_before();
     pid_t child = real._Fork();
-    fresh_postfork();
+    if (child)
+        fork_after_in_parent();
+    else
+        fork_after_in_child();
     return made(child);
 }
 

@@ -184,3 +184,96 @@ void *lookup_before(const char *name)
 {
     return find_from(first_map(), own_map(), name);
 }
+
+/* ---- one reference ---- */
+
+void *lookup_in(const struct link_map *map, const char *name)
+{
+    struct symbols symbols;
+    return read_symbols(map, &symbols) ? find_in(&symbols, name, hash_of(name), NULL) : NULL;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static const char *own_name(const struct link_map *map)
+{
+    const char *strings = NULL;
+    const ElfW(Dyn) *soname = NULL;
+    for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
+        if (entry->d_tag == DT_STRTAB)
+            strings = (const char *)entry->d_un.d_ptr;
+        else if (entry->d_tag == DT_SONAME)
+            soname = entry;
+    }
+    return strings && soname ? strings + soname->d_un.d_val : "";
+}
+
+/* The kernel's own object: what it says of itself is not relocated. */
+static bool is_kernels(const struct link_map *map)
+{
+    return map->l_addr == getauxval(AT_SYSINFO_EHDR);
+}
+
+/* Which of the loaded objects the loader took for the needed `name`. */
+static const struct link_map *find_needed(const char *name)
+{
+    for (const struct link_map *map = first_map(); map; map = map->l_next)
+        if (!is_kernels(map) &&
+            (strcmp(own_name(map), name) == 0 || strcmp(base_name(map->l_name), base_name(name)) == 0))
+            return map;
+    return NULL;
+}
+
+/* Objects in the order in which they are to be searched. More than this are not looked at: the reference is then found
+ * among all. */
+enum { MOST_OBJECTS = 256 };
+struct reach {
+    unsigned count;
+    const struct link_map *object[MOST_OBJECTS];
+};
+
+static void add_to(struct reach *reach, const struct link_map *map)
+{
+    for (unsigned i = 0; i < reach->count; i++)
+        if (reach->object[i] == map)
+            return;
+    if (map && reach->count < MOST_OBJECTS)
+        reach->object[reach->count++] = map;
+}
+
+static void add_needed_by(struct reach *reach, const struct link_map *map)
+{
+    struct symbols symbols;
+    if (!read_symbols(map, &symbols))
+        return;
+    for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_NEEDED)
+            add_to(reach, find_needed(symbols.strings + entry->d_un.d_val));
+}
+
+static const struct link_map *find_in_reach(const struct link_map *from, const char *name)
+{
+    struct reach reach = {.count = 0};
+    add_to(&reach, from);
+    for (unsigned i = 0; i < reach.count; i++) {
+        if (reach.object[i] != own_map() && lookup_in(reach.object[i], name))
+            return reach.object[i];
+        add_needed_by(&reach, reach.object[i]);
+    }
+    return NULL;
+}
+
+const struct link_map *lookup_provider(const struct link_map *from, const char *name)
+{
+    const struct link_map *found = find_in_reach(first_map(), name);
+    if (!found && from)
+        found = find_in_reach(from, name);
+    for (const struct link_map *map = first_map(); map && !found; map = map->l_next)
+        if (map != own_map() && !is_kernels(map) && lookup_in(map, name))
+            found = map;
+    return found;
+}

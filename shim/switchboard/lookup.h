@@ -23,4 +23,14 @@ void lookup_next(unsigned count, const struct lookup *wanted, void **found);
 void *lookup_first(const char *name);
 void *lookup_before(const char *name);
 
+/* The object that a reference to `name` in the object `from` (NULL: the program) binds to, other than ours: as far as
+ * can be told from what is loaded. That is the first with a definition among those that the program needs, then those
+ * that `from` needs, breadth first; then the first of all. NULL: there is none. Context: under the loader's lock, see
+ * object_walk(), or alone. */
+struct link_map;
+const struct link_map *lookup_provider(const struct link_map *from, const char *name);
+
+/* A definition in one object; NULL: it has none. */
+void *lookup_in(const struct link_map *map, const char *name);
+
 #endif

@@ -112,6 +112,7 @@ early:
     .cfi_def_cfa_offset 16
     save_arguments
     mov (17*8 + 8*16)(%rsp), %edi
+    mov (18*8 + 8*16)(%rsp), %rsi
     sub $8, %rsp
     .cfi_adjust_cfa_offset 8
     call switchboard_early

@@ -6,13 +6,14 @@
 #include "shim/atomic.h"
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
+#include "shim/team/runtime.h"
 
 /* ---- what a row is at load time: early_<id>() ---- */
 
 #define EARLY(id, ret, params, args)                                                                                   \
     static ret early_##id params                                                                                       \
     {                                                                                                                  \
-        return ((__typeof__(calls.id))switchboard_early(SYMBOL_##id))args;                                             \
+        return ((__typeof__(calls.id))switchboard_early(SYMBOL_##id, __builtin_return_address(0)))args;                \
     }
 #define SHIM(provider, family, name, versions, ret, params, args, route) EARLY(name, ret, params, args)
 #define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) EARLY(id, ret, params, args)
@@ -67,7 +68,7 @@ const char *switchboard_name(enum symbol symbol)
 
 void switchboard_resolve(void)
 {
-    lookup_next(SYMBOLS, wanted, real.row);
+    lookup_next(LIBC_SYMBOLS, wanted, real.row);
 }
 
 void switchboard_switch(enum mode mode)
@@ -76,17 +77,21 @@ void switchboard_switch(enum mode mode)
         /* What this libc does not have yet is served by us, if at all. */
         bool is_ours = managed[symbol] && (mode == MODE_MANAGED || !real.row[symbol]);
         void *target = is_ours ? managed[symbol] : real.row[symbol];
+        if (symbol >= LIBC_SYMBOLS && mode != MODE_MANAGED)
+            continue; /* stays with switchboard_early() */
         /* Release: a managed function reads settings and `real`, which start-up wrote before. A trampoline reads the
          * pointer with a plain load, which is an acquire on x86; stubs for a weaker machine must say so. */
         store_release(&calls.row[symbol], target);
     }
 }
 
-void *switchboard_early(enum symbol symbol)
+void *switchboard_early(enum symbol symbol, const void *caller)
 {
     int saved = errno;
     void *target;
-    if (startup()) {
+    if ((!startup() || settings.mode != MODE_MANAGED) && symbol >= LIBC_SYMBOLS) {
+        target = runtime_entry(symbol, caller);
+    } else if (startup()) {
         target = load_acquire(&calls.row[symbol]);
     } else {
         /* No environment yet, or this very call comes from inside start-up, or another thread is at it. Then the call

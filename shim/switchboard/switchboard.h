@@ -23,6 +23,14 @@
 
 #include "policy/config.h"
 
+/* libgomp's, which no header declares: gcc emits the calls (gcc, libgomp/libgomp_g.h). */
+#define SHIM_LIBC(ret, name, params)
+#define SHIM_LIBGOMP(ret, name, params) ret name params;
+#define SHIM(provider, family, name, versions, ret, params, args, route) SHIM_##provider(ret, name, params)
+#include "shim/switchboard/symbols.def"
+#undef SHIM_LIBC
+#undef SHIM_LIBGOMP
+
 /* What libc exports and no public header of it declares: aliases, and calls that their man pages say to declare. */
 int __arch_prctl(int code, unsigned long address);
 pid_t __fork(void);
@@ -41,6 +49,11 @@ enum symbol {
 #include "shim/switchboard/symbols.def"
     SYMBOLS
 };
+
+/* Rows from here on are a runtime's, of which there may be none, or several, at any time: they are looked up for each
+ * call, as far as it is needed (team/runtime.h). */
+#define LIBC_SYMBOLS SYMBOL_GOMP_parallel
+#define RUNTIME_SYMBOLS ((int)SYMBOLS - (int)LIBC_SYMBOLS)
 
 /* One pointer per row, in the order of the rows: the stubs find theirs by number. */
 union switchboard {
@@ -70,9 +83,9 @@ void switchboard_resolve(void);
 /* Sends every call where `mode` says. Context: once, after switchboard_resolve(). */
 void switchboard_switch(enum mode mode);
 
-/* Starts up if that is possible now, and returns where this call goes: it arrived before start-up had run.
- * Context: any thread, any constructor, a signal handler. Keeps errno. */
-void *switchboard_early(enum symbol symbol);
+/* Starts up if that is possible now, and returns where a call from the code at `caller` goes: it arrived before
+ * start-up had run, or is a runtime's. Context: any thread, any constructor, a signal handler. Keeps errno. */
+void *switchboard_early(enum symbol symbol, const void *caller);
 
 /* The registers of a call that a STUB row passes through before_<name>(), as the System V AMD64 ABI has them at entry.
  */

@@ -68,13 +68,18 @@ enum { TRIES = 10, TRY_AGAIN_NS = 1000000 };
 
 static int create_real(pthread_t *id, const pthread_attr_t *attr, struct worker *worker)
 {
+    /* All tries were in vain the last time: a program that creates threads until it fails must not crawl. Relaxed: a
+     * thread that misses a change waits once more, or once less. */
+    static bool exhausted;
     int error = real.pthread_create(id, attr, worker_main, worker);
     for (int tries = 1; error == EAGAIN && tries < TRIES; tries++) {
         static const uint32_t never;
-        pool_make_room();
+        if (!pool_make_room() && load_relaxed(&exhausted))
+            return error;
         os_wait(&never, 0, TRY_AGAIN_NS);
         error = real.pthread_create(id, attr, worker_main, worker);
     }
+    store_relaxed(&exhausted, error == EAGAIN);
     return error;
 }
 
@@ -104,8 +109,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, const struct at
         return error;
     }
     worker_store_id(worker, id);
-    /* Release: we do not touch the record any more; see record_free(). */
-    __atomic_fetch_or(&worker->birth, BIRTH_SEEN, __ATOMIC_RELEASE);
+    record_born(worker);
     return 0;
 }
 

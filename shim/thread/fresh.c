@@ -20,42 +20,9 @@
 #include "shim/lock.h"
 #include "shim/object.h"
 #include "shim/os.h"
+#include "shim/process/fork.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
-#include "shim/thread/spin.h"
-
-/* ---- walking the loaded objects ---- */
-
-/* dl_iterate_phdr holds a lock that fork does not make free in the child (it does so for the loader's others). So no
- * fork may happen while we are inside: every walk holds `walking`, and fork waits for it. In wiped memory: free in a
- * child. */
-static union {
-    struct {
-        lock_word walking;
-        bool walkable; /* false in a fork child: another thread may have held the loader's lock, and nobody frees it
-                          there */
-    };
-    char page[OS_PAGE];
-} wiped __attribute__((aligned(OS_PAGE)));
-
-enum { FORK_PATIENCE_NS = 100 * 1000 * 1000 };
-static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
-
-void fresh_prefork(void)
-{
-    /* Bounded: a program that forks inside its own dl_iterate_phdr callback holds the loader's lock, and a worker may
-     * wait for that, holding ours. The child is then the one that has the loader's lock, and all is well. */
-    if (lock_within(&wiped.walking, FORK_PATIENCE_NS))
-        forking = pthread_self();
-}
-
-void fresh_postfork(void)
-{
-    if (forking != pthread_self())
-        return;
-    forking = 0;
-    unlock(&wiped.walking); /* in the child it is free already, and stays so */
-}
 
 /* ---- thread-local storage ---- */
 
@@ -64,7 +31,6 @@ void fresh_postfork(void)
  * address that they are loaded at: names can be anything. */
 enum { LIBC, LOADER, OURS, ALLOCATOR, KEPT };
 static uintptr_t kept[KEPT];
-static bool kept_known;
 
 static void keep(int which, const void *address)
 {
@@ -134,14 +100,22 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
     return 0;
 }
 
+/* A library counts before it has its thread-local data. A thread that is made in between lacks them although its number
+ * would say that it is the younger one; so a number is given to threads only when the library is complete. */
+static void note_loads(struct loads found)
+{
+    struct loads known = last_known();
+    if (memcmp(&found, &known, sizeof found) == 0 || !object_pass_loader())
+        return;
+    store_relaxed(&last.adds, found.adds);
+    store_relaxed(&last.subs, found.subs);
+}
+
 static struct walk walk_objects(struct loads expected)
 {
     struct walk walk = {.expected = expected};
-    lock(&wiped.walking);
-    libc.dl_iterate_phdr(visit, &walk);
-    unlock(&wiped.walking);
-    store_relaxed(&last.adds, walk.found.adds);
-    store_relaxed(&last.subs, walk.found.subs);
+    object_walk(visit, &walk);
+    note_loads(walk.found);
     return walk;
 }
 
@@ -153,7 +127,7 @@ static struct walk walk_objects(struct loads expected)
  * So what has no address here is what the thread never touched. */
 static bool reset_tls(const struct traces *traces)
 {
-    if (!wiped.walkable)
+    if (!object_can_walk())
         return false;
     struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
     return !walk.changed && walk.seen >= walk.found.adds - walk.found.subs;
@@ -352,35 +326,27 @@ void fresh_birth(struct traces *traces)
     traces->robust_list = head;
 }
 
-/* Threads that were on their way into the pool, or span, do not exist in a child. */
-static void postfork_child(void)
-{
-    fresh_postfork();
-    spin_forget();
-}
-
 /* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
 void fresh_prepare(void)
 {
-    static bool registered;
-    if (__builtin_expect(load_acquire(&kept_known), 1))
+    static lock_word preparing; /* held for good in a child that was forked meanwhile: all is known there, or was */
+    static bool is_prepared;
+    if (__builtin_expect(load_acquire(&is_prepared), 1)) {
+        object_prepare();
         return;
-    lock(&wiped.walking);
-    if (!kept_known) {
-        /* Here, or in the process that we were forked from, no thread was made before this one. */
-        wiped.walkable = true;
-        keep(LIBC, (const void *)call_tls_dtors);
-        keep(LOADER, (const void *)getauxval(AT_BASE));
-        keep(OURS, (const void *)fresh_prepare);
-        keep(ALLOCATOR, lookup_first("malloc"));
-        allocator_free = (void (*)(void *))lookup_first("free");
-        if (kept[ALLOCATOR] == kept[LIBC])
-            kept[ALLOCATOR] = 0;
-        store_release(&kept_known, true);
     }
-    unlock(&wiped.walking);
-    if (!__atomic_exchange_n(&registered, true, __ATOMIC_RELAXED))
-        pthread_atfork(fresh_prefork, fresh_postfork, postfork_child);
+    if (!lock_try(&preparing))
+        return; /* another thread is at it, and neither task has ended yet */
+    object_prepare();
+    keep(LIBC, (const void *)call_tls_dtors);
+    keep(LOADER, (const void *)getauxval(AT_BASE));
+    keep(OURS, (const void *)fresh_prepare);
+    keep(ALLOCATOR, lookup_first("malloc"));
+    allocator_free = (void (*)(void *))lookup_first("free");
+    if (kept[ALLOCATOR] == kept[LIBC])
+        kept[ALLOCATOR] = 0;
+    store_release(&is_prepared, true);
+    fork_watch();
 }
 
 bool fresh_start(void)
@@ -388,5 +354,5 @@ bool fresh_start(void)
     static const struct lookup wanted = {"__call_tls_dtors", NULL};
     lookup_next(1, &wanted, (void **)&call_tls_dtors);
     walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
-    return call_tls_dtors && os_wipe_in_children(&wiped, sizeof wiped) == 0;
+    return call_tls_dtors != NULL;
 }

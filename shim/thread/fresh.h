@@ -55,10 +55,6 @@ const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage
 /* Once, at start-up. False: libc lacks what it takes. */
 bool fresh_start(void);
 
-/* Around fork: no thread is inside the loader's lock because of us. The wait is bounded. */
-void fresh_prefork(void);
-void fresh_postfork(void);
-
 /* Keys, as the program creates and deletes them; and our own, which is not the program's. */
 void fresh_key_created(pthread_key_t key, void (*destructor)(void *));
 void fresh_key_deleted(pthread_key_t key);

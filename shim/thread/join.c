@@ -170,8 +170,9 @@ int managed_pthread_tryjoin_np(pthread_t thread, void **result)
     struct worker *worker = worker_of(thread);
     if (!worker)
         return real.pthread_tryjoin_np(thread, result);
-    if (!(load_acquire(&worker->word) & (ENDED | RETIRED)))
-        return EBUSY; /* whatever else may be wrong, as in libc */
+    uint32_t word = load_acquire(&worker->word);
+    if (!(word & (ENDED | RETIRED)) || word & RELEASED)
+        return EBUSY; /* whatever else may be wrong, as in libc: also of a thread that was joined */
     int error = begin_join(worker);
     if (!error) {
         error = end_join(worker, result);

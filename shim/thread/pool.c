@@ -40,11 +40,13 @@ static bool forgotten; /* stays so in fork children: they have inherited what ca
 static unsigned most_idle;
 static int64_t idle_ns;
 
+static bool closing; /* the process ends: what still runs may be without some of its libraries */
 static bool stacks_are_limited;
 static bool is_tidy;
 
 __attribute__((destructor)) static void at_exit(void)
 {
+    store_relaxed(&closing, true); /* a worker that ends just now would have ended before */
     if (is_tidy)
         pool_join_idle();
     lock(&pool.lock);
@@ -104,7 +106,7 @@ static void add_slab(void)
     if (!slab)
         return;
     slab->next = pool.slabs;
-    pool.slabs = slab;
+    store_release(&pool.slabs, slab); /* with `next`: others go through the list without the lock */
     for (int i = 0; i < SLAB_RECORDS; i++) {
         slab->records[i].next = pool.free;
         pool.free = &slab->records[i];
@@ -128,32 +130,44 @@ struct worker *record_new(void)
     return worker;
 }
 
+/* A thread that ends at once may be here before its creator has come back from pthread_create: then that one frees it.
+ */
+static bool creator_needs(struct worker *worker)
+{
+    /* Acquire and release: who comes second frees what both have written. */
+    return load_relaxed(&worker->birth) &&
+           !(__atomic_fetch_or(&worker->birth, BIRTH_OVER, __ATOMIC_ACQ_REL) & BIRTH_SEEN);
+}
+
+void record_born(struct worker *worker)
+{
+    if (__atomic_fetch_or(&worker->birth, BIRTH_SEEN, __ATOMIC_ACQ_REL) & BIRTH_OVER)
+        record_free(worker);
+}
+
 void record_free(struct worker *worker)
 {
-    /* The creator may not have come back yet from the pthread_create that made this thread. */
-    while (worker->birth && !(load_acquire(&worker->birth) & BIRTH_SEEN))
-        libc.sched_yield();
+    if (creator_needs(worker))
+        return;
     lock(&pool.lock);
     if (load_relaxed(&worker->word) & RETIRED)
         pool.counts.retired++;
     store_relaxed(&worker->word, 0);
-    worker->tid = 0;
+    store_relaxed(&worker->tid, 0);
     worker->next = pool.free;
     pool.free = worker;
     add_running(-1);
     unlock(&pool.lock);
 }
 
+/* Without the lock: signal handlers come here, and may have interrupted its holder. Slabs only come, records stay. */
 struct worker *pool_find(int tid)
 {
-    struct worker *found = NULL;
-    lock(&pool.lock);
-    for (struct slab *slab = pool.slabs; slab && !found; slab = slab->next)
-        for (int i = 0; i < SLAB_RECORDS && !found; i++)
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0; i < SLAB_RECORDS; i++)
             if (load_relaxed(&slab->records[i].tid) == tid)
-                found = &slab->records[i];
-    unlock(&pool.lock);
-    return found;
+                return &slab->records[i];
+    return NULL;
 }
 
 /* ---- the idle list; all under the lock ---- */
@@ -232,6 +246,8 @@ void pool_put(struct worker *worker)
 
 bool pool_leave(struct worker *worker)
 {
+    if (load_relaxed(&closing))
+        return false;
     lock(&pool.lock);
     bool was_idle = worker->is_idle;
     if (was_idle)
@@ -285,12 +301,15 @@ static bool let_ended_leave(struct worker *worker, int *tid)
 void pool_join_idle(void)
 {
     struct worker *worker;
+    int cancellation;
     spin_settle();
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* our callers are no cancellation points */
     while ((worker = take_one_idle())) {
         worker_call(worker, CALL_LEAVE);
         real.pthread_join(worker->id, NULL);
         record_free(worker);
     }
+    pthread_setcancelstate(cancellation, &cancellation);
 }
 
 void pool_empty(void)
@@ -306,27 +325,25 @@ void pool_empty(void)
                     os_wait(&never, 0, PAUSE_NS);
 }
 
-static void dismiss_unneeded(void)
-{
-    pool_dismiss_idle();
-    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
-        for (int i = 0, tid; i < SLAB_RECORDS; i++)
-            let_ended_leave(&slab->records[i], &tid);
-}
-
-void pool_make_room(void)
+bool pool_make_room(void)
 {
     enum { PATIENCE_NS = 10 * 1000 * 1000 };
     if (!lock_within(&pool.lock, PATIENCE_NS))
-        return; /* perhaps it is held by what we have interrupted */
+        return false; /* perhaps it is held by what we have interrupted */
+    bool any = pool.idle;
     unlock(&pool.lock);
-    dismiss_unneeded();
+    pool_dismiss_idle();
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0, tid; i < SLAB_RECORDS; i++)
+            any |= let_ended_leave(&slab->records[i], &tid);
+    return any;
 }
 
 /* Sequentially consistent, with the same in worker.c: either the worker that ends a task sees `draining`, or the walk
- * below sees its ENDED. */
+ * below sees its ENDED. Waits, because the last thread to end runs the program's atexit handlers: it must not be a
+ * parked one. */
 void pool_drain(void)
 {
     __atomic_store_n(&pool.draining, true, __ATOMIC_SEQ_CST);
-    dismiss_unneeded();
+    pool_empty();
 }

@@ -27,8 +27,12 @@ int64_t pool_idle_ns(void);
 void pool_dismiss_idle(void);
 
 /* The same for the threads of tasks that have ended and were not joined yet, too: they count for limits on threads,
- * where without us they would be gone. Context: also a signal handler; it may then do nothing. */
-void pool_make_room(void);
+ * where without us they would be gone. Whether there were any. Context: also a signal handler; it may then do nothing.
+ */
+bool pool_make_room(void);
+
+/* The creator needs the record of the thread that it has made no more. */
+void record_born(struct worker *worker);
 
 /* The limit on the address space was set: idle stacks are kept only as far as libc itself keeps them. */
 void pool_limit_stacks(void);

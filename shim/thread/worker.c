@@ -113,11 +113,18 @@ void worker_store_id(struct worker *worker, pthread_t id)
         slot_of(id)->worker = worker;
         slot_of(id)->lineage = worker->lineage;
         *worker->birth_id = id;
-        __atomic_fetch_or(&worker->birth, BIRTH_STORED, __ATOMIC_RELEASE);
+        if (__atomic_fetch_or(&worker->birth, BIRTH_STORED, __ATOMIC_ACQ_REL) & BIRTH_WAITING)
+            os_wake(&worker->birth, 1);
         return;
     }
-    while (!(load_acquire(&worker->birth) & BIRTH_STORED))
-        libc.sched_yield(); /* three stores of the other's */
+    /* Asleep, because the other may have a lower priority: it would never get to store. */
+    uint32_t birth = load_acquire(&worker->birth);
+    while (!(birth & BIRTH_STORED)) {
+        birth = __atomic_or_fetch(&worker->birth, BIRTH_WAITING, __ATOMIC_ACQ_REL);
+        if (!(birth & BIRTH_STORED))
+            os_wait(&worker->birth, birth, -1);
+        birth = load_acquire(&worker->birth);
+    }
 }
 
 static void be_born(struct worker *worker)

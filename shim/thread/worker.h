@@ -51,7 +51,13 @@ enum call { CALL_WAIT, CALL_RUN, CALL_SLEEP, CALL_DIE, CALL_LEAVE };
 
 /* worker->birth, for a new thread: creator and worker both want the id stored where the program asked for it, once, and
  * before the program's code runs there. */
-enum { BIRTH_TAKEN = 1, BIRTH_STORED = 2, BIRTH_SEEN = 4 };
+enum {
+    BIRTH_TAKEN = 1,   /* by who stores it */
+    BIRTH_STORED = 2,  /* and has */
+    BIRTH_WAITING = 4, /* the other one sleeps until then */
+    BIRTH_SEEN = 8,    /* the creator has come back */
+    BIRTH_OVER = 16,   /* the thread is gone: who sets the second of this and SEEN frees the record */
+};
 
 /* Stacks of one size and guard are interchangeable. */
 struct stack_class {

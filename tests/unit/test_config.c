@@ -83,7 +83,7 @@ static void a_refused_value_is_reported_and_replaced(void **state)
     assert_string_equal(complaints[0].value, "soon");
     assert_string_equal(complaints[0].accepted, "a number from 1 to 10000");
     assert_string_equal(complaints[0].used, "50");
-    assert_int_equal(config.quantum_ms, 50);
+    assert_int_equal(config.quantum_ms, 100);
 }
 
 static void a_refused_mode_means_passthrough(void **state)
@@ -132,7 +132,7 @@ static void an_empty_value_is_an_absent_one(void **state)
     (void)state;
     assert_int_equal(READ("UNIRUN_COMPAT_MODE=", "UNIRUN_QUANTUM_MS=", "UNIRUN_RECYCLE="), 0);
     assert_int_equal(config.mode, MODE_MANAGED);
-    assert_int_equal(config.quantum_ms, 50);
+    assert_int_equal(config.quantum_ms, 100);
     assert_true(config.recycle);
 }
 

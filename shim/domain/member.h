@@ -1,0 +1,25 @@
+/* Members: who is in the domain's table. */
+#ifndef UNIRUN_SHIM_DOMAIN_MEMBER_H
+#define UNIRUN_SHIM_DOMAIN_MEMBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/domain/table.h"
+
+/* What a row's owner is doing. */
+enum life { LIFE_DEAD, LIFE_STOPPED, LIFE_ALIVE };
+
+/* Of the process that `owner` names. In doubt it is alive. Reads a file: for slow paths. */
+enum life member_life(uint64_t owner);
+
+/* The calling process's owner word; 0: it cannot be found out. */
+uint64_t member_self(void);
+
+/* Takes a row for `owner`, which may have left one behind by exec; NULL: the table is full. */
+struct table_row *member_take_row(struct table *table, uint64_t owner);
+
+/* Gives the row of an owner who leaves, or has died, back, unless it is another's by now. */
+void member_clear(struct table_row *row, uint64_t owner);
+
+#endif

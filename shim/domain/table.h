@@ -1,0 +1,60 @@
+/* The domain's table: shared memory of the programs of one user, in one PID namespace, that share the CPUs.
+ *
+ * A protocol between versions of this library: fixed-width fields, no pointers, all-zero is an empty table. A change of
+ * the layout changes TABLE_VERSION, which is part of the file's name. What is read here may be anything: other
+ * processes write it, and may be killed, or broken, between any two instructions. */
+#ifndef UNIRUN_SHIM_DOMAIN_TABLE_H
+#define UNIRUN_SHIM_DOMAIN_TABLE_H
+
+#include <stdint.h>
+
+#include "policy/share.h"
+
+enum { TABLE_VERSION = 1, TABLE_ROWS = 1024, TABLE_NAME = 16 };
+
+/* A row belongs to its owner, who alone writes it; except that others may set `demand` to 0 when the owner does not use
+ * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
+struct table_row {
+    uint64_t owner;        /* process id, and its start time << 32: nobody else ever has both; 0: a free row */
+    uint32_t waiting;      /* 1: in wait for a turn */
+    uint32_t waited_ms;    /* in total */
+    char name[TABLE_NAME]; /* the program's, for those who look on; not terminated where it fills the field */
+    uint64_t reserved[3];
+    uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32 */
+    uint64_t reserved2[7];
+    struct share_want want; /* demand is written last, and read first */
+    uint32_t pad[29];
+} __attribute__((aligned(64)));
+
+/* turn: whose it is, and a number that changes with everything that may change who runs. Its low half is the futex that
+ * waiters sleep on, so every change wakes them by itself.
+ *
+ *   bits 0-15   the leader's row
+ *   bits 16-31  changes
+ *   bits 32-63  since when it leads: CLOCK_MONOTONIC in milliseconds, modulo 2^32 */
+struct table {
+    uint64_t magic;
+    uint32_t rows; /* no row from here on was ever used */
+    uint32_t pad[13];
+    uint64_t turn;
+    uint64_t pad2[7];
+    uint64_t pad3[496];
+    struct table_row row[TABLE_ROWS];
+};
+
+#define TABLE_MAGIC (UINT64_C(0x756e6972756e0000) | TABLE_VERSION)
+
+_Static_assert(sizeof(struct table_row) == 384, "the layout is an interface");
+_Static_assert(sizeof(struct table) == 4096 + 384 * 1024, "the layout is an interface");
+
+/* Maps the table of the domain called `name`, and makes it if it is not there. NULL: it cannot be had, or cannot be
+ * trusted. Context: any thread, under no lock. Keeps no descriptor, and errno. */
+struct table *table_map(const char *name);
+
+/* Whether it still looks like a table. */
+static inline bool table_is_sound(const struct table *table)
+{
+    return *(const volatile uint64_t *)&table->magic == TABLE_MAGIC;
+}
+
+#endif

@@ -1,0 +1,381 @@
+#include "shim/domain/turn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shim/atomic.h"
+#include "shim/domain/member.h"
+#include "shim/libc.h"
+#include "shim/lock.h"
+#include "shim/os.h"
+#include "shim/report/report.h"
+#include "shim/startup.h"
+
+enum {
+    MILLISECOND = 1000000,
+    GRACE = 2 * MILLISECOND, /* a member that runs nothing for so long between regions lends its CPUs */
+    LOOK = 20 * MILLISECOND, /* one that has not moved for so long is looked at: stopped, dead? */
+};
+
+/* ---- our place in the table: none in a fork child, however it was forked ---- */
+
+static union {
+    struct {
+        lock_word joining;
+        bool alone; /* no domain: nobody to wait for */
+        struct table_row *row;
+        uint32_t index;
+        uint64_t owner;
+        uint64_t granted; /* while table->turn is this, our gangs run; 0, which no turn is: never */
+    };
+    char page[OS_PAGE];
+} self __attribute__((aligned(OS_PAGE)));
+
+/* Mapped once; a fork child inherits it. */
+static struct table *table;
+
+static void join_domain(enum symbol call, const void *caller)
+{
+    lock(&self.joining);
+    if (!self.row && !self.alone) {
+        struct table_row *row = NULL;
+        if (!table)
+            table = table_map(settings.domain);
+        self.owner = member_self();
+        if (table && self.owner)
+            row = member_take_row(table, self.owner);
+        self.alone = !row;
+        if (row) {
+            self.index = (uint32_t)(row - table->row);
+            store_release(&self.row, row); /* with the rest of `self` */
+        }
+    }
+    bool alone = self.alone;
+    unlock(&self.joining);
+    if (alone)
+        report_downgrade(call, REASON_DOMAIN, caller);
+}
+
+/* Somebody has damaged the table, or taken us for dead. */
+static bool is_ours(const struct table_row *row)
+{
+    return table_is_sound(table) && load_relaxed(&row->owner) == self.owner;
+}
+
+static void leave_domain(void)
+{
+    store_relaxed(&self.alone, true);
+    store_release(&self.row, NULL);
+}
+
+/* ---- the turn word ---- */
+
+static unsigned leader_of(uint64_t turn)
+{
+    return turn & 0xffff;
+}
+
+static uint32_t milliseconds(int64_t now)
+{
+    return (uint32_t)(now / MILLISECOND);
+}
+
+/* How long the leader has had the turn. A clock that was set by garbage is one that has run out. */
+static uint32_t age_of(uint64_t turn, int64_t now)
+{
+    return milliseconds(now) - (uint32_t)(turn >> 32);
+}
+
+static const uint32_t *futex(void)
+{
+    return (const uint32_t *)&table->turn; /* the low half: x86 is little-endian */
+}
+
+static uint64_t load_turn(void)
+{
+    /* Sequentially consistent, with the entering and leaving of regions: a gang that has entered sees a new turn, or
+     * whoever has changed the turn sees the gang inside. */
+    return __atomic_load_n(&table->turn, __ATOMIC_SEQ_CST);
+}
+
+/* Changes the turn if it still is `turn`, and wakes everybody who waits for that. */
+static void change_turn(uint64_t turn, unsigned leader, uint32_t since)
+{
+    uint64_t changes = ((turn >> 16) + 1) & 0xffff;
+    uint64_t next = (uint64_t)since << 32 | changes << 16 | leader;
+    if (cas_seq_cst(&table->turn, &turn, next))
+        os_wake_shared(futex(), INT_MAX);
+}
+
+/* Whoever may run now has to be computed again. */
+static void touch_turn(void)
+{
+    uint64_t turn = load_turn(), next;
+    do
+        next = (turn & ~UINT64_C(0xffff0000)) | ((((turn >> 16) + 1) & 0xffff) << 16);
+    while (!cas_seq_cst(&table->turn, &turn, next));
+    os_wake_shared(futex(), INT_MAX);
+}
+
+/* ---- what we want ---- */
+
+static void read_mask(struct share_want *want)
+{
+    cpu_set_t set;
+    _Static_assert(sizeof set == sizeof want->cpus, "1,024 CPUs");
+    CPU_ZERO(&set);
+    if (libc.sched_getaffinity(0, sizeof set, &set) != 0)
+        memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
+    memcpy(want->cpus, &set, sizeof set);
+}
+
+/* Says what our gang wants, if that is not what the table says. */
+static void announce(struct table_row *row, unsigned size)
+{
+    uint32_t rows = load_relaxed(&table->rows);
+    while (rows <= self.index)
+        if (__atomic_compare_exchange_n(&table->rows, &rows, self.index + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            break;
+    uint32_t demand = load_relaxed(&row->want.demand);
+    if (demand >= size)
+        return;
+    if (!demand)
+        read_mask(&row->want);
+    store_release(&row->want.demand, size);
+    touch_turn();
+}
+
+/* ---- the others ---- */
+
+static bool is_inside(const struct table_row *row)
+{
+    return (uint32_t)__atomic_load_n(&row->activity, __ATOMIC_SEQ_CST) && load_relaxed(&row->want.demand);
+}
+
+/* The member does not use what it wants: it lends its CPUs until its next region. */
+static void lapse(struct table_row *row)
+{
+    store_relaxed(&row->want.demand, 0);
+    touch_turn();
+}
+
+/* What a waiter remembers of those who are in its way. */
+enum { WATCHED = 16 };
+struct watch {
+    unsigned index;
+    uint64_t activity;
+    int64_t since; /* it has been seen like this */
+    int64_t looked;
+};
+
+struct wait {
+    unsigned rank; /* how many wait before us */
+    unsigned refused;
+    bool blocked; /* somebody who may not run is still inside */
+    struct watch watched[WATCHED];
+    unsigned watching;
+};
+
+static struct watch *watch_of(struct wait *wait, unsigned index)
+{
+    for (unsigned i = 0; i < wait->watching; i++)
+        if (wait->watched[i].index == index)
+            return &wait->watched[i];
+    if (wait->watching == WATCHED)
+        wait->watching = 0; /* those who come and go: begin again */
+    struct watch *watch = &wait->watched[wait->watching++];
+    *watch = (struct watch){.index = index, .activity = UINT64_MAX};
+    return watch;
+}
+
+/* A member that has, or keeps, CPUs: takes them from it if it does nothing with them. */
+static void watch_member(struct wait *wait, unsigned index, int64_t now)
+{
+    struct table_row *row = &table->row[index];
+    struct watch *watch = watch_of(wait, index);
+    uint64_t activity = load_relaxed(&row->activity);
+    if (activity != watch->activity || load_relaxed(&row->waiting)) {
+        *watch = (struct watch){index, activity, now, now};
+        return;
+    }
+    if (!(uint32_t)activity && now - watch->since >= GRACE) {
+        lapse(row);
+    } else if (now - watch->looked >= LOOK) {
+        uint64_t owner = load_relaxed(&row->owner);
+        enum life life = member_life(owner);
+        watch->looked = now;
+        if (life == LIFE_DEAD)
+            member_clear(row, owner);
+        if (life != LIFE_ALIVE)
+            lapse(row);
+    }
+}
+
+/* Goes through the table as it is under `turn`. */
+static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t now)
+{
+    bool runs[TABLE_ROWS];
+    uint32_t rows = load_relaxed(&table->rows);
+    const struct share_table all = {&table->row[0].want, sizeof(struct table_row),
+                                    rows < TABLE_ROWS ? rows : TABLE_ROWS};
+    struct share_verdict verdict = share_decide(&all, leader_of(turn), self.index, runs);
+    wait->rank = wait->refused = 0;
+    wait->blocked = false;
+    for (unsigned step = 0; step < all.count && verdict.contended; step++) {
+        unsigned index = (leader_of(turn) + step) % all.count;
+        struct table_row *row = &table->row[index];
+        if (index == self.index) {
+            wait->rank = wait->refused;
+        } else if (load_relaxed(&row->want.demand)) {
+            bool inside = is_inside(row);
+            wait->blocked |= inside && !runs[index];
+            wait->refused += !runs[index];
+            if (inside || runs[index])
+                watch_member(wait, index, now);
+        }
+    }
+    return verdict;
+}
+
+/* ---- waiting ---- */
+
+/* Enters under `turn`; false: it has changed meanwhile. */
+static bool step_in(struct table_row *row, uint64_t turn)
+{
+    __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
+    if (load_turn() == turn) {
+        store_relaxed(&self.granted, turn); /* read with the turn that it is compared to */
+        return true;
+    }
+    __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
+    return false;
+}
+
+/* Its time is over: it runs beside those who would not go. They are not waited for again until their next region. */
+static void run_anyway(struct table_row *row, enum symbol call, const void *caller)
+{
+    uint32_t rows = load_relaxed(&table->rows);
+    for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++)
+        if (i != self.index && is_inside(&table->row[i]))
+            store_relaxed(&table->row[i].want.demand, 0);
+    touch_turn();
+    __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
+    store_relaxed(&self.granted, load_turn());
+    report_downgrade(call, REASON_TURN, caller);
+}
+
+static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
+{
+    /* The first in line watches; the others look in now and then, in case it is stopped. */
+    int64_t time = GRACE * (int64_t)(1 + wait->rank);
+    os_wait_shared(futex(), (uint32_t)turn, time < left ? time : left);
+}
+
+/* Returns false if the domain is gone. */
+static bool wait_for_turn(struct table_row *row, enum symbol call, const void *caller)
+{
+    const int64_t quantum = (int64_t)settings.quantum_ms * MILLISECOND;
+    const int64_t patience = (int64_t)settings.patience_ms * MILLISECOND;
+    int64_t begin = 0;
+    struct wait wait = {.watching = 0};
+    while (is_ours(row)) {
+        int64_t now = os_now();
+        uint64_t turn = load_turn();
+        struct share_verdict verdict = look_round(&wait, turn, now);
+        if (verdict.runs && !wait.blocked) {
+            if (step_in(row, turn))
+                return true;
+            continue;
+        }
+        if (!begin) {
+            begin = now;
+            store_relaxed(&row->waiting, 1);
+        }
+        /* Whoever waits may have to wait for everybody before it. */
+        int64_t left = begin + patience + (int64_t)wait.rank * 2 * quantum - now;
+        if (left <= 0) {
+            run_anyway(row, call, caller);
+            return true;
+        }
+        if (!verdict.runs && age_of(turn, now) * (int64_t)MILLISECOND >= quantum)
+            change_turn(turn, verdict.next, milliseconds(now));
+        else
+            sleep_for_turn(&wait, turn, left);
+    }
+    return false;
+}
+
+static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol call, const void *caller)
+{
+    if (load_relaxed(&self.alone))
+        return false;
+    struct table_row *row = load_acquire(&self.row);
+    if (!row) {
+        join_domain(call, caller);
+        row = load_acquire(&self.row);
+        if (!row)
+            return false;
+    }
+    if (!is_ours(row)) {
+        leave_domain();
+        report_downgrade(call, REASON_DOMAIN, caller);
+        return false;
+    }
+    announce(row, size);
+    bool entered = wait_for_turn(row, call, caller);
+    store_relaxed(&row->waiting, 0);
+    return entered;
+}
+
+/* ---- around a region ---- */
+
+bool turn_enter(unsigned size, enum symbol call, const void *caller)
+{
+    struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see join_domain() */
+    if (row && load_relaxed(&row->want.demand) >= size && step_in(row, load_relaxed(&self.granted)))
+        return true;
+    return enter_slowly(size, call, caller);
+}
+
+void turn_leave(void)
+{
+    struct table_row *row = load_relaxed(&self.row);
+    if (!row)
+        return; /* a fork child: the region is its parent's */
+    __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
+    /* Somebody else's turn has come, and waits for us to leave. */
+    if (load_turn() != load_relaxed(&self.granted))
+        os_wake_shared(futex(), INT_MAX);
+}
+
+void turn_quit(void)
+{
+    struct table_row *row = load_acquire(&self.row);
+    if (!row || (uint32_t)self.owner != (uint32_t)getpid())
+        return;
+    store_release(&self.row, NULL);
+    if (is_ours(row)) {
+        member_clear(row, self.owner);
+        touch_turn();
+    }
+}
+
+void turn_stop(void)
+{
+    turn_quit();
+    store_relaxed(&self.alone, true);
+}
+
+bool turn_start(void)
+{
+    if (strcmp(settings.domain, "private") == 0)
+        self.alone = true;
+    return os_wipe_in_children(&self, sizeof self) == 0;
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+    turn_quit();
+}

@@ -1,0 +1,30 @@
+/* Turns: gangs of the domain run side by side while the CPUs suffice for all, one after the other where they do not.
+ *
+ * A gang keeps the CPUs for at least a quantum, then hands them over between two parallel regions. The running side
+ * does no more than to count its regions: it is those who wait that watch the clock, pass the turn on, and take what
+ * the others do not use (a member between regions, stopped, or dead). Every wait is bounded; then the gang runs anyway.
+ */
+#ifndef UNIRUN_SHIM_DOMAIN_TURN_H
+#define UNIRUN_SHIM_DOMAIN_TURN_H
+
+#include <stdbool.h>
+
+#include "shim/switchboard/switchboard.h"
+
+/* Waits until a gang of `size` threads may run. `call` and `caller` are for the log. True: turn_leave() is owed when it
+ * has run. Context: any thread that is in no gang of its process; under no lock. Keeps errno, is no cancellation point.
+ */
+bool turn_enter(unsigned size, enum symbol call, const void *caller);
+void turn_leave(void);
+
+/* This program ends here, or becomes another one: its row goes. Nothing in a vfork child. Context: any, also a signal
+ * handler. */
+void turn_quit(void);
+
+/* From now on no gang of this process waits for a turn: it may no longer make the system calls. */
+void turn_stop(void);
+
+/* Once, at start-up. False: the kernel lacks what it takes. */
+bool turn_start(void);
+
+#endif

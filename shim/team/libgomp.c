@@ -1,0 +1,130 @@
+/* GNU OpenMP: the entry points that gcc emits where a program starts a team (gcc, libgomp/libgomp_g.h).
+ *
+ * A region inside another one runs on what the outer one has; one of a single thread needs nobody else. */
+#include "shim/domain/turn.h"
+#include "shim/team/runtime.h"
+#include "shim/thread/worker.h"
+
+#define CALLER __builtin_return_address(0)
+
+struct region {
+    const struct runtime *runtime; /* NULL: there is none */
+    bool owes;                     /* turn_leave() */
+};
+
+/* Before a region that asked for `threads` (0: as many as the runtime chooses), of which it can use `most`. */
+static struct region enter(enum symbol symbol, unsigned threads, unsigned most, const void *caller)
+{
+    struct region region = {.runtime = runtime_behind(caller)};
+    if (threads == 1 || most == 1 || !region.runtime)
+        return region;
+    const struct omp *omp = &region.runtime->omp;
+    if (!omp->get_level || !omp->get_max_threads || omp->get_level() > 0)
+        return region;
+    unsigned size = threads ? threads : (unsigned)omp->get_max_threads();
+    if (most && size > most)
+        size = most;
+    region.owes = size > 1 && turn_enter(size, symbol, caller);
+    return region;
+}
+
+static void leave(const struct region *region)
+{
+    if (region->owes)
+        turn_leave();
+}
+
+/* The function behind us, as runtime_entry() finds it. */
+#define BEHIND(name) ((__typeof__(real.name))runtime_entry(SYMBOL_##name, CALLER))
+
+/* ---- the region is one call ---- */
+
+void managed_GOMP_parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags)
+{
+    struct region region = enter(SYMBOL_GOMP_parallel, threads, 0, CALLER);
+    BEHIND(GOMP_parallel)(run, data, threads, flags);
+    leave(&region);
+}
+
+unsigned managed_GOMP_parallel_reductions(void (*run)(void *), void *data, unsigned threads, unsigned flags)
+{
+    struct region region = enter(SYMBOL_GOMP_parallel_reductions, threads, 0, CALLER);
+    unsigned size = BEHIND(GOMP_parallel_reductions)(run, data, threads, flags);
+    leave(&region);
+    return size;
+}
+
+void managed_GOMP_parallel_sections(void (*run)(void *), void *data, unsigned threads, unsigned count, unsigned flags)
+{
+    struct region region = enter(SYMBOL_GOMP_parallel_sections, threads, count, CALLER);
+    BEHIND(GOMP_parallel_sections)(run, data, threads, count, flags);
+    leave(&region);
+}
+
+#define LOOP_WITH_CHUNK(name)                                                                                          \
+    void managed_##name(void (*run)(void *), void *data, unsigned threads, long start, long end, long step,            \
+                        long chunk, unsigned flags)                                                                    \
+    {                                                                                                                  \
+        struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
+        BEHIND(name)(run, data, threads, start, end, step, chunk, flags);                                              \
+        leave(&region);                                                                                                \
+    }
+LOOP_WITH_CHUNK(GOMP_parallel_loop_static)
+LOOP_WITH_CHUNK(GOMP_parallel_loop_dynamic)
+LOOP_WITH_CHUNK(GOMP_parallel_loop_guided)
+LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_dynamic)
+LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_guided)
+
+#define LOOP(name)                                                                                                     \
+    void managed_##name(void (*run)(void *), void *data, unsigned threads, long start, long end, long step,            \
+                        unsigned flags)                                                                                \
+    {                                                                                                                  \
+        struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
+        BEHIND(name)(run, data, threads, start, end, step, flags);                                                     \
+        leave(&region);                                                                                                \
+    }
+LOOP(GOMP_parallel_loop_runtime)
+LOOP(GOMP_parallel_loop_nonmonotonic_runtime)
+LOOP(GOMP_parallel_loop_maybe_nonmonotonic_runtime)
+
+/* ---- before gcc 4.9: the caller runs its part itself, between two calls; regions inside it owe nothing ---- */
+
+void managed_GOMP_parallel_start(void (*run)(void *), void *data, unsigned threads)
+{
+    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_start, threads, 0, CALLER).owes;
+    BEHIND(GOMP_parallel_start)(run, data, threads);
+}
+
+void managed_GOMP_parallel_sections_start(void (*run)(void *), void *data, unsigned threads, unsigned count)
+{
+    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER).owes;
+    BEHIND(GOMP_parallel_sections_start)(run, data, threads, count);
+}
+
+#define LOOP_START_WITH_CHUNK(name)                                                                                    \
+    void managed_##name(void (*run)(void *), void *data, unsigned threads, long start, long end, long step,            \
+                        long chunk)                                                                                    \
+    {                                                                                                                  \
+        slot.owes_turn |= enter(SYMBOL_##name, threads, 0, CALLER).owes;                                               \
+        BEHIND(name)(run, data, threads, start, end, step, chunk);                                                     \
+    }
+LOOP_START_WITH_CHUNK(GOMP_parallel_loop_static_start)
+LOOP_START_WITH_CHUNK(GOMP_parallel_loop_dynamic_start)
+LOOP_START_WITH_CHUNK(GOMP_parallel_loop_guided_start)
+
+void managed_GOMP_parallel_loop_runtime_start(void (*run)(void *), void *data, unsigned threads, long start, long end,
+                                              long step)
+{
+    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER).owes;
+    BEHIND(GOMP_parallel_loop_runtime_start)(run, data, threads, start, end, step);
+}
+
+void managed_GOMP_parallel_end(void)
+{
+    const struct runtime *runtime = runtime_behind(CALLER);
+    BEHIND(GOMP_parallel_end)();
+    if (slot.owes_turn && runtime && runtime->omp.get_level() == 0) {
+        slot.owes_turn = false;
+        turn_leave();
+    }
+}
