@@ -20,5 +20,6 @@ bool object_find(const void *address, struct object *object)
         return false;
     object->name = found.dlfo_link_map->l_name;
     object->base = found.dlfo_link_map->l_addr;
+    object->map = found.dlfo_link_map;
     return true;
 }

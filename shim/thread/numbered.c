@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "shim/domain/counts.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
@@ -88,6 +89,7 @@ static bool prctl_changes_thread(unsigned long option)
 static void restrict_calls(void)
 {
     report_stop();
+    counts_freeze();
     pool_forget();
     lineage_changed_self();
 }
