@@ -22,8 +22,8 @@ struct verdict decide_call(enum request request, const struct config *config, ca
 {
     if (config->mode == MODE_PASSTHROUGH || !is_wanted(request, config))
         return (struct verdict){OUTCOME_FORWARD, REASON_NONE};
-    if (!(can & 1u << request)) /* of threads only what libc lacks is missing */
-        return downgrade(request == REQUEST_THREAD ? REASON_LIBC : REASON_UNSUPPORTED);
+    if (!(can & 1u << request))
+        return downgrade(REASON_LIBC);
     return (struct verdict){OUTCOME_MANAGED, REASON_NONE};
 }
 

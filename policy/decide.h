@@ -20,7 +20,7 @@ enum request {
     REQUESTS
 };
 
-/* What this build of the shim can manage; a bit 1 << REQUEST_x each. */
+/* What can be managed with this libc and kernel; a bit 1 << REQUEST_x each. */
 typedef unsigned capabilities;
 
 enum outcome {

@@ -1,5 +1,6 @@
 #include "shim/verdict.h"
 
+#include "shim/domain/counts.h"
 #include "shim/domain/turn.h"
 #include "shim/libc.h"
 #include "shim/report/report.h"
@@ -15,7 +16,8 @@ void verdict_start(bool tidy)
 {
     libc_start();
     worker_place();
-    can |= 1u << REQUEST_PROCESS;
+    counts_start();
+    can |= 1u << REQUEST_PROCESS | 1u << REQUEST_CPU_COUNT;
     attributes_defaults_changed();
     turn_start();
     if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())

@@ -193,17 +193,26 @@ static unsigned read_affinity(void)
     return count > 0 ? (unsigned)count : 1;
 }
 
-void capacity_read(const char *root, struct capacity *capacity)
+void capacity_read_quota(const char *root, struct capacity *capacity)
 {
     enum cgroup_version version = CGROUP_NONE;
     int saved_errno = errno, cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    *capacity = (struct capacity){.affinity = read_affinity()};
+    *capacity = (struct capacity){0};
     read_quota(root, capacity, &version);
     pthread_setcancelstate(cancel, NULL);
     errno = saved_errno;
+    capacity->limit = version == CGROUP_V1 ? CAPACITY_CGROUP_V1 : CAPACITY_CGROUP_V2;
+}
 
+void capacity_read(const char *root, struct capacity *capacity)
+{
+    capacity_read_quota(root, capacity);
+    int saved_errno = errno;
+    capacity->affinity = read_affinity();
+    errno = saved_errno;
     bool quota_rules = capacity->quota && capacity->quota < capacity->affinity;
     capacity->cpus = quota_rules ? capacity->quota : capacity->affinity;
-    capacity->limit = !quota_rules ? CAPACITY_AFFINITY : version == CGROUP_V1 ? CAPACITY_CGROUP_V1 : CAPACITY_CGROUP_V2;
+    if (!quota_rules)
+        capacity->limit = CAPACITY_AFFINITY;
 }

@@ -24,4 +24,7 @@ struct capacity {
  * errno alone, is no cancellation point. Opens about ten files: for slow paths only. */
 void capacity_read(const char *root, struct capacity *capacity);
 
+/* The same for the quota alone, as if the mask had more CPUs: quota, limit and cgroup. */
+void capacity_read_quota(const char *root, struct capacity *capacity);
+
 #endif

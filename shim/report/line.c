@@ -210,6 +210,20 @@ void line_mode(struct line *line, enum log_format format, int pid, enum mode mod
     put_text(line, format == LOG_FORMAT_JSON ? ")\"}\n" : ")\n");
 }
 
+void line_runtime(struct line *line, enum log_format format, int pid, const char *object, unsigned cpus, unsigned of,
+                  const char *limit)
+{
+    begin(line, format, pid, "info");
+    put_value(line, object, 120, format == LOG_FORMAT_JSON);
+    put_text(line, " starts with ");
+    put_number(line, cpus, 10);
+    put_text(line, " of ");
+    put_number(line, of, 10);
+    put_text(line, " CPUs (");
+    put_text(line, limit);
+    put_text(line, format == LOG_FORMAT_JSON ? ")\"}\n" : ")\n");
+}
+
 static void put_count(struct line *line, enum log_format format, const char *name, const char *text, uint64_t count)
 {
     put_text(line, format == LOG_FORMAT_JSON ? name : text);

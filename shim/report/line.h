@@ -42,6 +42,10 @@ void line_note(struct line *line, enum log_format format, int pid, const char *l
 void line_mode(struct line *line, enum log_format format, int pid, enum mode mode, const char *version, unsigned cpus,
                const char *limit);
 
+/* The line of level `info` when a runtime starts: `object` is the file name of the one that it is in. */
+void line_runtime(struct line *line, enum log_format format, int pid, const char *object, unsigned cpus, unsigned of,
+                  const char *limit);
+
 /* How the process's threads were made. */
 struct thread_counts {
     uint64_t recycled; /* tasks given to a parked thread */

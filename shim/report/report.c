@@ -177,14 +177,26 @@ void report_complaint(const struct config_complaint *complaint)
     say_line(&line);
 }
 
+static const char *const limits[] = {"affinity", "cgroup v1 quota", "cgroup v2 quota"};
+
 void report_mode(enum mode mode, const struct capacity *capacity)
 {
-    static const char *const limits[] = {"affinity", "cgroup v1 quota", "cgroup v2 quota"};
     struct line line;
     if (level < LOG_INFO)
         return;
     line_mode(&line, format, getpid(), mode, UNIRUN_VERSION, capacity->cpus, limits[capacity->limit]);
     say_line(&line);
+}
+
+void report_runtime(const char *path, unsigned cpus, unsigned of, enum capacity_limit limit)
+{
+    struct line line;
+    int saved = errno;
+    if (level >= LOG_INFO && has_stack()) {
+        line_runtime(&line, format, getpid(), *path ? base_name(path) : "the program", cpus, of, limits[limit]);
+        say_line(&line);
+    }
+    errno = saved;
 }
 
 void report_threads(const struct thread_counts *thread_counts)

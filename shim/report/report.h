@@ -30,6 +30,10 @@ void report_complaint(const struct config_complaint *complaint);
 /* Says the mode and the capacity, at level info. */
 void report_mode(enum mode mode, const struct capacity *capacity);
 
+/* Says that the runtime in the object at `path` ("" for the program itself) starts with `cpus` of `of` CPUs because of
+ * `limit`, at level info. */
+void report_runtime(const char *path, unsigned cpus, unsigned of, enum capacity_limit limit);
+
 /* Says a decision on `call`, at level debug: `what` is done with it. */
 void report_decision(enum symbol call, const char *what);
 

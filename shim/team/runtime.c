@@ -77,13 +77,15 @@ static void read_tls(struct runtime *runtime, const struct dl_phdr_info *object)
 struct tls_index {
     size_t module, offset;
 };
-extern void *__tls_get_addr(struct tls_index *);
 
 /* A walk does not tell the address where the object came late: the loader itself finds it out at the first access. */
 static void find_tls(struct runtime *runtime)
 {
     struct tls_index start = {runtime->tls_module, 0};
-    runtime->tls_distance = (char *)__tls_get_addr(&start) - (char *)pthread_self();
+    void *(*get_address)(struct tls_index *) = (void *(*)(struct tls_index *))lookup_first("__tls_get_addr");
+    if (!get_address)
+        return;
+    runtime->tls_distance = (char *)get_address(&start) - (char *)pthread_self();
     /* Relaxed: whoever forks in between has made no team yet. */
     store_relaxed(&runtime->tls_is_known, true);
 }

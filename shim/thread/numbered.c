@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "shim/domain/counts.h"
 #include "shim/domain/turn.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
@@ -90,6 +91,7 @@ static void restrict_calls(void)
 {
     report_stop();
     turn_stop();
+    counts_freeze();
     pool_forget();
     lineage_changed_self();
 }

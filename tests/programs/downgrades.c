@@ -20,11 +20,26 @@ static void *nothing(void *arg)
     return arg;
 }
 
-/* One call that managed mode does not manage. sysconf is, unlike pthread_create, allowed anywhere. */
+/* What a thread needs of its stack before it starts, so that the smallest stack that may be asked for is too small:
+ * libc refuses it (EINVAL) before it locks, allocates or changes anything. */
+static __thread volatile char ballast[2 * 16384];
+static pthread_attr_t too_small;
+
+static void make_too_small(void)
+{
+    static char stack[16384] __attribute__((aligned(4096)));
+    ballast[0] = 1;
+    if (pthread_attr_init(&too_small) || pthread_attr_setstack(&too_small, stack, sizeof stack))
+        abort();
+}
+
+/* One call that managed mode does not manage: a thread on a stack of its own. */
 static void call(void)
 {
+    pthread_t thread;
     errno = 4711;
-    sysconf(_SC_NPROCESSORS_ONLN);
+    if (pthread_create(&thread, &too_small, nothing, NULL) != EINVAL)
+        abort();
     if (errno != 4711)
         printf("errno changed to %d\n", errno);
 }
@@ -72,7 +87,7 @@ static void *create_with_cancel_pending(void *arg)
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
     pthread_cancel(pthread_self());
     for (int i = 0; i < 10; i++)
-        call(); /* sysconf(_SC_NPROCESSORS_ONLN) may be a cancellation point by POSIX, but is none in glibc */
+        call();
     (void)thread;
     puts("not cancelled by the log");
     pthread_testcancel();
@@ -86,7 +101,12 @@ static void call_in_handler(int signal)
     call();
 }
 
-/* Unlike sysconf(), fork() needs little stack itself. */
+static void count_in_handler(int signal)
+{
+    (void)signal;
+    sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static void fork_in_handler(int signal)
 {
     (void)signal;
@@ -143,6 +163,8 @@ static void prepare(const char *how)
         setitimer(ITIMER_REAL, &every, NULL);
     } else if (!strncmp(how, "stack=", 6))
         make_stack(call_in_handler, (size_t)atoi(how + 6));
+    else if (!strncmp(how, "count-stack=", 12))
+        make_stack(count_in_handler, (size_t)atoi(how + 12));
     else if (!strncmp(how, "fork-stack=", 11))
         make_stack(fork_in_handler, (size_t)atoi(how + 11));
     else if (strcmp(how, "nothing"))
@@ -230,6 +252,7 @@ int main(int argc, char **argv)
     pthread_t thread;
     if (argc != 4)
         return 2;
+    make_too_small();
     prepare(argv[1]);
     for (int i = atoi(argv[2]); i > 0; i--)
         if (strstr(argv[1], "stack="))

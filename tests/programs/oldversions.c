@@ -18,12 +18,20 @@ __asm__(".symver posix_spawn, posix_spawn@GLIBC_2.2.5");
 __asm__(".symver posix_spawnp, posix_spawnp@GLIBC_2.2.5");
 __asm__(".symver old_sched_setaffinity, sched_setaffinity@GLIBC_2.3.3");
 __asm__(".symver old_pthread_setaffinity_np, pthread_setaffinity_np@GLIBC_2.3.3");
+__asm__(".symver old_sched_getaffinity, sched_getaffinity@GLIBC_2.3.3");
+__asm__(".symver old_pthread_getaffinity_np, pthread_getaffinity_np@GLIBC_2.3.3");
 int old_sched_setaffinity(pid_t pid, const cpu_set_t *set);
 int old_pthread_setaffinity_np(pthread_t thread, const cpu_set_t *set);
+int old_sched_getaffinity(pid_t pid, cpu_set_t *set);
+int old_pthread_getaffinity_np(pthread_t thread, cpu_set_t *set);
 #define SET_PROCESS(set) old_sched_setaffinity(0, set)
+#define GET_PROCESS(set) old_sched_getaffinity(0, set)
+#define GET_THREAD(set) old_pthread_getaffinity_np(pthread_self(), set)
 #define SET_THREAD(set) old_pthread_setaffinity_np(pthread_self(), set)
 #else
 #define SET_PROCESS(set) sched_setaffinity(0, sizeof *(set), set)
+#define GET_PROCESS(set) sched_getaffinity(0, sizeof *(set), set)
+#define GET_THREAD(set) pthread_getaffinity_np(pthread_self(), sizeof *(set), set)
 #define SET_THREAD(set) pthread_setaffinity_np(pthread_self(), sizeof *(set), set)
 #endif
 
@@ -71,8 +79,10 @@ int main(int argc, char **argv)
     CPU_SET(0, &set);
     printf("set process affinity: %d\n", SET_PROCESS(&set));
     printf("set thread affinity: %d\n", SET_THREAD(&set));
-    sched_getaffinity(0, sizeof set, &set);
-    printf("CPUs afterwards: %d\n", CPU_COUNT(&set));
+    printf("get process affinity: %d", GET_PROCESS(&set));
+    printf(", %d CPUs\n", CPU_COUNT(&set));
+    printf("get thread affinity: %d", GET_THREAD(&set));
+    printf(", %d CPUs\n", CPU_COUNT(&set));
     if (argc > 1) {
         spawn_script(argv[1], 0);
         spawn_script(argv[1], 1);

@@ -37,6 +37,22 @@ static void one_thread(void)
         pthread_join(thread, NULL);
 }
 
+/* A call that managed mode does not manage, and that libc refuses: see downgrades.c. */
+static __thread volatile char ballast[2 * 16384];
+
+static void call(void)
+{
+    static char stack[16384] __attribute__((aligned(4096)));
+    pthread_attr_t too_small;
+    pthread_t thread;
+    ballast[0] = 1;
+    pthread_attr_init(&too_small);
+    if (pthread_attr_setstack(&too_small, stack, sizeof stack) ||
+        pthread_create(&thread, &too_small, task, NULL) != EINVAL)
+        _exit(96);
+    pthread_attr_destroy(&too_small);
+}
+
 /* ---- filters ---- */
 
 static const int strict[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
@@ -114,7 +130,7 @@ int main(int argc, char **argv)
         return 2;
     /* So that the log has something left to say, and there is a parked thread. */
     for (int i = 0; i < 25; i++)
-        sysconf(_SC_NPROCESSORS_ONLN);
+        call();
     one_thread();
     if (!strcmp(argv[2], "strict"))
         install(argv[1], strict, sizeof strict / sizeof *strict, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);

@@ -82,7 +82,7 @@ static void a_refused_value_is_reported_and_replaced(void **state)
     assert_string_equal(complaints[0].name, "UNIRUN_QUANTUM_MS");
     assert_string_equal(complaints[0].value, "soon");
     assert_string_equal(complaints[0].accepted, "a number from 1 to 10000");
-    assert_string_equal(complaints[0].used, "50");
+    assert_string_equal(complaints[0].used, "100");
     assert_int_equal(config.quantum_ms, 100);
 }
 

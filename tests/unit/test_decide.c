@@ -20,7 +20,7 @@ static void calls_are_managed_where_the_shim_can(void **state)
         assert_int_equal(can.reason, REASON_NONE);
         struct verdict cannot = decide_call(request, &config, ~(1u << request));
         assert_int_equal(cannot.outcome, OUTCOME_DOWNGRADE);
-        assert_int_equal(cannot.reason, request == REQUEST_THREAD ? REASON_LIBC : REASON_UNSUPPORTED);
+        assert_int_equal(cannot.reason, REASON_LIBC);
     }
 }
 

@@ -15,17 +15,18 @@ static const char *text(void)
 static void a_downgrade_reads_as_documented(void **state)
 {
     (void)state;
-    struct downgrade d = {42, "pthread_create", REASON_UNSUPPORTED, "libfoo.so.1", 0x1f0, 7};
+    struct downgrade d = {42, "pthread_create", REASON_MEMORY, "libfoo.so.1", 0x1f0, 7};
     line_downgrade(&line, LOG_FORMAT_TEXT, &d);
-    assert_string_equal(text(),
-                        "unirun[42]: RuntimeWarning: pthread_create downgraded to stdlib behaviour: this version "
-                        "of unirun does not manage this call (reason=unsupported caller=libfoo.so.1+0x1f0 "
-                        "count=7)\n");
+    assert_string_equal(
+        text(), "unirun[42]: RuntimeWarning: pthread_create downgraded to stdlib behaviour: there is no memory for "
+                "the record of another managed thread (reason=memory "
+                "caller=libfoo.so.1+0x1f0 count=7)\n");
     line_downgrade(&line, LOG_FORMAT_JSON, &d);
-    assert_string_equal(text(), "{\"pid\":42,\"level\":\"RuntimeWarning\",\"message\":\"pthread_create downgraded to "
-                                "stdlib behaviour: this version of unirun does not manage this call\",\"call\":"
-                                "\"pthread_create\",\"reason\":\"unsupported\",\"caller\":\"libfoo.so.1+0x1f0\","
-                                "\"count\":7}\n");
+    assert_string_equal(text(),
+                        "{\"pid\":42,\"level\":\"RuntimeWarning\",\"message\":\"pthread_create downgraded to "
+                        "stdlib behaviour: there is no memory for the record of another managed thread\",\"call\":"
+                        "\"pthread_create\",\"reason\":\"memory\",\"caller\":\"libfoo.so.1+0x1f0\","
+                        "\"count\":7}\n");
 }
 
 static void a_complaint_reads_as_documented(void **state)
@@ -45,6 +46,16 @@ static void the_line_about_threads_reads_as_documented(void **state)
     line_threads(&line, LOG_FORMAT_JSON, 42, &counts);
     assert_string_equal(text(), "{\"pid\":42,\"level\":\"info\",\"message\":\"threads\",\"recycled\":96,\"made\":4,"
                                 "\"retired\":1}\n");
+}
+
+static void the_line_about_a_runtime_reads_as_documented(void **state)
+{
+    (void)state;
+    line_runtime(&line, LOG_FORMAT_TEXT, 42, "libgomp.so.1", 1, 2, "cgroup v1 quota");
+    assert_string_equal(text(), "unirun[42]: info: libgomp.so.1 starts with 1 of 2 CPUs (cgroup v1 quota)\n");
+    line_runtime(&line, LOG_FORMAT_JSON, 42, "libgomp\"1", 7, 64, "cgroup v2 quota");
+    assert_string_equal(text(), "{\"pid\":42,\"level\":\"info\",\"message\":\"libgomp\\\"1 starts with 7 of 64 CPUs "
+                                "(cgroup v2 quota)\"}\n");
 }
 
 /* Exactly one newline, at the end, and the wording after the value whole. */
@@ -92,6 +103,7 @@ int main(void)
         cmocka_unit_test(a_downgrade_reads_as_documented),
         cmocka_unit_test(a_complaint_reads_as_documented),
         cmocka_unit_test(the_line_about_threads_reads_as_documented),
+        cmocka_unit_test(the_line_about_a_runtime_reads_as_documented),
         cmocka_unit_test(any_value_gives_exactly_one_line),
         cmocka_unit_test(control_characters_and_quotes_are_escaped),
     };
