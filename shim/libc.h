@@ -42,6 +42,7 @@
     X(sem_init)                                                                                                        \
     X(sem_post)                                                                                                        \
     X(sem_wait)                                                                                                        \
+    X(sigaction)                                                                                                       \
     X(uselocale)
 
 struct libc {

@@ -19,8 +19,9 @@ struct table_row {
     uint32_t waiting;      /* 1: in wait for a turn */
     uint32_t waited_ms;    /* in total */
     char name[TABLE_NAME]; /* the program's, for those who look on; not terminated where it fills the field */
-    uint64_t reserved[3];
-    uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32 */
+    uint64_t reserved[4];
+    uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32; a cache line of its
+                          own */
     uint64_t reserved2[7];
     struct share_want want; /* demand is written last, and read first */
     uint32_t pad[29];

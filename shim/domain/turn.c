@@ -12,6 +12,7 @@
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
+#include "shim/team/park.h"
 
 enum {
     MILLISECOND = 1000000,
@@ -266,6 +267,18 @@ static void run_anyway(struct table_row *row, enum symbol call, const void *call
     report_downgrade(call, REASON_TURN, caller);
 }
 
+/* Our pool threads give their CPUs to the others, unless a thread of ours still is in a region. */
+static bool park(struct table_row *row)
+{
+    if ((uint32_t)load_relaxed(&row->activity))
+        return false;
+    park_begin();
+    if (!(uint32_t)__atomic_load_n(&row->activity, __ATOMIC_SEQ_CST)) /* see park_begin() */
+        return true;
+    park_end();
+    return false;
+}
+
 static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
 {
     /* The first in line watches; the others look in now and then, in case it is stopped. */
@@ -280,6 +293,7 @@ static bool wait_for_turn(struct table_row *row, enum symbol call, const void *c
     const int64_t patience = (int64_t)settings.patience_ms * MILLISECOND;
     int64_t begin = 0;
     struct wait wait = {.watching = 0};
+    bool parked = false;
     while (is_ours(row)) {
         int64_t now = os_now();
         uint64_t turn = load_turn();
@@ -293,6 +307,8 @@ static bool wait_for_turn(struct table_row *row, enum symbol call, const void *c
             begin = now;
             store_relaxed(&row->waiting, 1);
         }
+        if (!parked)
+            parked = park(row);
         /* Whoever waits may have to wait for everybody before it. */
         int64_t left = begin + patience + (int64_t)wait.rank * 2 * quantum - now;
         if (left <= 0) {
@@ -326,6 +342,7 @@ static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol ca
     announce(row, size);
     bool entered = wait_for_turn(row, call, caller);
     store_relaxed(&row->waiting, 0);
+    park_end();
     return entered;
 }
 
@@ -372,7 +389,7 @@ bool turn_start(void)
 {
     if (strcmp(settings.domain, "private") == 0)
         self.alone = true;
-    return os_wipe_in_children(&self, sizeof self) == 0;
+    return park_start() && os_wipe_in_children(&self, sizeof self) == 0;
 }
 
 __attribute__((destructor)) static void at_exit(void)

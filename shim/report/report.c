@@ -30,9 +30,9 @@ enum { PAGE = 4096 };
 static union {
     struct {
         pid_t owner; /* whose counts these are; 0 until the first */
-        struct kind kinds[SYMBOLS][REASONS];
+        struct kind kinds[CALLS][REASONS];
     };
-    char pages[((SYMBOLS * REASONS + 1) * sizeof(struct kind) / PAGE + 1) * PAGE];
+    char pages[((CALLS * REASONS + 1) * sizeof(struct kind) / PAGE + 1) * PAGE];
 } counts __attribute__((aligned(PAGE)));
 
 /* Set before totals are said for the last time. Sequentially consistent, with the counting: who counts either sees it,
@@ -241,7 +241,7 @@ void report_totals(void)
     if (level == LOG_OFF || !owner || load_relaxed(&stopped))
         return; /* nothing was counted: not even a system call is made */
     bool is_owner = false;
-    for (enum symbol call = 0; call < SYMBOLS; call++) {
+    for (enum symbol call = 0; call < CALLS; call++) {
         for (enum reason reason = 0; reason < REASONS; reason++) {
             struct kind *kind = &counts.kinds[call][reason];
             uint64_t count = __atomic_load_n(&kind->count, __ATOMIC_SEQ_CST);

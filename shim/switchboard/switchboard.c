@@ -61,7 +61,7 @@ static void *const managed[SYMBOLS] = {
 
 const char *switchboard_name(enum symbol symbol)
 {
-    return wanted[symbol].name;
+    return symbol == CALL_OMP_PARALLEL ? "omp parallel" : wanted[symbol].name;
 }
 
 /* ---- start-up ---- */

@@ -47,7 +47,10 @@ enum symbol {
 #define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) SYMBOL_##id,
 #define STUB(provider, family, name, versions, route) SYMBOL_##name,
 #include "shim/switchboard/symbols.def"
-    SYMBOLS
+    SYMBOLS,
+    /* For the log: what is managed without being a row. */
+    CALL_OMP_PARALLEL = SYMBOLS,
+    CALLS
 };
 
 /* Rows from here on are a runtime's, of which there may be none, or several, at any time: they are looked up for each

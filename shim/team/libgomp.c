@@ -2,6 +2,7 @@
  *
  * A region inside another one runs on what the outer one has; one of a single thread needs nobody else. */
 #include "shim/domain/turn.h"
+#include "shim/team/libomp.h"
 #include "shim/team/runtime.h"
 #include "shim/thread/worker.h"
 
@@ -19,7 +20,9 @@ static struct region enter(enum symbol symbol, unsigned threads, unsigned most, 
     if (threads == 1 || most == 1 || !region.runtime)
         return region;
     const struct omp *omp = &region.runtime->omp;
-    if (!omp->get_level || !omp->get_max_threads || omp->get_level() > 0)
+    if (!omp->get_active_level || !omp->get_max_threads || omp->get_active_level() > 0)
+        return region;
+    if (region.runtime->is_libomp && libomp_watches_itself())
         return region;
     unsigned size = threads ? threads : (unsigned)omp->get_max_threads();
     if (most && size > most)

@@ -42,6 +42,7 @@ static void read_interface(struct runtime *runtime, const struct link_map *map)
         runtime->entry[i] = lookup_in(map, names[i]);
 #define OMP(name) runtime->omp.name = (__typeof__(runtime->omp.name))lookup_in(map, "omp_" #name);
     OMP(get_level)
+    OMP(get_active_level)
     OMP(get_max_threads)
     OMP(set_num_threads)
     OMP(get_dynamic)
@@ -49,6 +50,7 @@ static void read_interface(struct runtime *runtime, const struct link_map *map)
     OMP(get_schedule)
     OMP(set_schedule)
 #undef OMP
+    runtime->is_libomp = lookup_in(map, "kmp_set_defaults");
 }
 
 static bool has_static_tls(const struct link_map *map)

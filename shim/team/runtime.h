@@ -14,6 +14,7 @@
 /* What of a runtime's own interface we use; NULL where it has it not. */
 struct omp {
     int (*get_level)(void);
+    int (*get_active_level)(void);
     int (*get_max_threads)(void);
     void (*set_num_threads)(int);
     int (*get_dynamic)(void);
@@ -26,6 +27,7 @@ struct runtime {
     const void *object; /* the loader's; NULL: this record is free */
     void *entry[RUNTIME_SYMBOLS];
     struct omp omp;
+    bool is_libomp; /* it exports libgomp's entry points, too */
     /* Its thread-local data, where they are at a constant distance from a thread's id; size 0: they are not. */
     size_t tls_module, tls_filled, tls_size;
     const void *tls_image;

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/recognise.h"
 #include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
@@ -21,13 +22,23 @@ struct task {
     void *(*run)(void *);
     void *arg;
     bool is_c11;
+    const void *caller;
 };
+
+/* OpenMP runtimes make the threads of their pools where they start a team. */
+static bool is_pooled(const struct task *task)
+{
+    struct object object;
+    enum runtime runtime = runtime_of(task->caller, &object);
+    return runtime == RUNTIME_LIBGOMP || runtime == RUNTIME_LIBOMP;
+}
 
 static void give_task(struct worker *worker, const struct task *task, bool detached)
 {
     worker->run = task->run;
     worker->arg = task->arg;
     worker->is_c11 = task->is_c11;
+    store_relaxed(&worker->is_pooled, is_pooled(task)); /* in time for the thread itself; others may miss it once */
     worker->joining = worker->joiner = 0;
     libc.sem_init(&worker->done, 0, 0);
     /* Relaxed: the hand-over publishes it, worker_call() or libc's pthread_create. */
@@ -144,7 +155,7 @@ int managed_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *
 {
     if (!may_manage(REQUEST_THREAD, SYMBOL_pthread_create, CALLER))
         return real.pthread_create(thread, attr, run, arg);
-    const struct task task = {run, arg, false};
+    const struct task task = {run, arg, false, CALLER};
     int error = create_thread(SYMBOL_pthread_create, thread, attr, &task, CALLER);
     return error >= 0 ? error : real.pthread_create(thread, attr, run, arg);
 }
@@ -159,7 +170,7 @@ int managed_thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 {
     if (!may_manage(REQUEST_THREAD, SYMBOL_thrd_create, CALLER))
         return real.thrd_create(thread, run, arg);
-    const struct task task = {(void *(*)(void *))(void (*)(void))run, arg, true};
+    const struct task task = {(void *(*)(void *))(void (*)(void))run, arg, true, CALLER};
     int error = create_thread(SYMBOL_thrd_create, thread, NULL, &task, CALLER);
     return error >= 0 ? thrd_error_of(error) : real.thrd_create(thread, run, arg);
 }

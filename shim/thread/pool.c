@@ -170,6 +170,17 @@ struct worker *pool_find(int tid)
     return NULL;
 }
 
+void pool_each_pooled(void (*visit)(int tid))
+{
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0; i < SLAB_RECORDS; i++) {
+            const struct worker *worker = &slab->records[i];
+            int tid = load_relaxed(&worker->tid);
+            if (tid && load_relaxed(&worker->is_pooled) && load_relaxed(&worker->word) & TASK)
+                visit(tid);
+        }
+}
+
 /* ---- the idle list; all under the lock ---- */
 
 static void push_idle(struct worker *worker)

@@ -59,6 +59,9 @@ int pool_running(void);
 struct worker *record_new(void);
 void record_free(struct worker *worker);
 
+/* Calls `visit` for each thread that a runtime has made for its pool. */
+void pool_each_pooled(void (*visit)(int tid));
+
 /* The worker whose kernel thread is `tid`, or NULL. */
 struct worker *pool_find(int tid);
 

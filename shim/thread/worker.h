@@ -81,7 +81,8 @@ struct worker {
     void *(*run)(void *);
     void *arg;
     void *result;
-    bool is_c11; /* `run` returns an int */
+    bool is_c11;    /* `run` returns an int */
+    bool is_pooled; /* it is the loop of a runtime's pool thread */
     struct inheritance inherited;
     pthread_t joining; /* whom the task waits for in pthread_join; 0: nobody */
     pthread_t joiner;  /* who waits for the task; 0: nobody */
