@@ -77,7 +77,10 @@ static struct table *map_file(int fd)
     if (os_fstat(fd, &file) || !is_ours(&file) || !has_room(fd, &file))
         return NULL;
     void *memory = libc.mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, sizeof(struct table), MADV_DONTFORK);
+    return memory;
 }
 
 struct table *table_map(const char *name)

@@ -49,7 +49,8 @@ _Static_assert(sizeof(struct table_row) == 384, "the layout is an interface");
 _Static_assert(sizeof(struct table) == 4096 + 384 * 1024, "the layout is an interface");
 
 /* Maps the table of the domain called `name`, and makes it if it is not there. NULL: it cannot be had, or cannot be
- * trusted. Context: any thread, under no lock. Keeps no descriptor, and errno. */
+ * trusted. Context: any thread, under no lock. Keeps no descriptor, and errno. Not there in a fork
+ * child. */
 struct table *table_map(const char *name);
 
 /* Whether it still looks like a table. */

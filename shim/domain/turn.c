@@ -25,31 +25,29 @@ enum {
 static union {
     struct {
         lock_word joining;
-        bool alone; /* no domain: nobody to wait for */
+        bool alone;          /* no domain: nobody to wait for */
+        struct table *table; /* a child maps it again: it may be another user's by then */
         struct table_row *row;
         uint32_t index;
         uint64_t owner;
-        uint64_t granted; /* while table->turn is this, our gangs run; 0, which no turn is: never */
+        uint64_t granted; /* while self.table->turn is this, our gangs run; 0, which no turn is: never */
     };
     char page[OS_PAGE];
 } self __attribute__((aligned(OS_PAGE)));
-
-/* Mapped once; a fork child inherits it. */
-static struct table *table;
 
 static void join_domain(enum symbol call, const void *caller)
 {
     lock(&self.joining);
     if (!self.row && !self.alone) {
         struct table_row *row = NULL;
-        if (!table)
-            table = table_map(settings.domain);
+        if (!self.table)
+            self.table = table_map(settings.domain);
         self.owner = member_self();
-        if (table && self.owner)
-            row = member_take_row(table, self.owner);
+        if (self.table && self.owner)
+            row = member_take_row(self.table, self.owner);
         self.alone = !row;
         if (row) {
-            self.index = (uint32_t)(row - table->row);
+            self.index = (uint32_t)(row - self.table->row);
             store_release(&self.row, row); /* with the rest of `self` */
         }
     }
@@ -62,7 +60,7 @@ static void join_domain(enum symbol call, const void *caller)
 /* Somebody has damaged the table, or taken us for dead. */
 static bool is_ours(const struct table_row *row)
 {
-    return table_is_sound(table) && load_relaxed(&row->owner) == self.owner;
+    return table_is_sound(self.table) && load_relaxed(&row->owner) == self.owner;
 }
 
 static void leave_domain(void)
@@ -91,14 +89,14 @@ static uint32_t age_of(uint64_t turn, int64_t now)
 
 static const uint32_t *futex(void)
 {
-    return (const uint32_t *)&table->turn; /* the low half: x86 is little-endian */
+    return (const uint32_t *)&self.table->turn; /* the low half: x86 is little-endian */
 }
 
 static uint64_t load_turn(void)
 {
     /* Sequentially consistent, with the entering and leaving of regions: a gang that has entered sees a new turn, or
      * whoever has changed the turn sees the gang inside. */
-    return __atomic_load_n(&table->turn, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&self.table->turn, __ATOMIC_SEQ_CST);
 }
 
 /* Changes the turn if it still is `turn`, and wakes everybody who waits for that. */
@@ -106,7 +104,7 @@ static void change_turn(uint64_t turn, unsigned leader, uint32_t since)
 {
     uint64_t changes = ((turn >> 16) + 1) & 0xffff;
     uint64_t next = (uint64_t)since << 32 | changes << 16 | leader;
-    if (cas_seq_cst(&table->turn, &turn, next))
+    if (cas_seq_cst(&self.table->turn, &turn, next))
         os_wake_shared(futex(), INT_MAX);
 }
 
@@ -116,7 +114,7 @@ static void touch_turn(void)
     uint64_t turn = load_turn(), next;
     do
         next = (turn & ~UINT64_C(0xffff0000)) | ((((turn >> 16) + 1) & 0xffff) << 16);
-    while (!cas_seq_cst(&table->turn, &turn, next));
+    while (!cas_seq_cst(&self.table->turn, &turn, next));
     os_wake_shared(futex(), INT_MAX);
 }
 
@@ -135,9 +133,10 @@ static void read_mask(struct share_want *want)
 /* Says what our gang wants, if that is not what the table says. */
 static void announce(struct table_row *row, unsigned size)
 {
-    uint32_t rows = load_relaxed(&table->rows);
+    uint32_t rows = load_relaxed(&self.table->rows);
     while (rows <= self.index)
-        if (__atomic_compare_exchange_n(&table->rows, &rows, self.index + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&self.table->rows, &rows, self.index + 1, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
             break;
     uint32_t demand = load_relaxed(&row->want.demand);
     if (demand >= size)
@@ -194,7 +193,7 @@ static struct watch *watch_of(struct wait *wait, unsigned index)
 /* A member that has, or keeps, CPUs: takes them from it if it does nothing with them. */
 static void watch_member(struct wait *wait, unsigned index, int64_t now)
 {
-    struct table_row *row = &table->row[index];
+    struct table_row *row = &self.table->row[index];
     struct watch *watch = watch_of(wait, index);
     uint64_t activity = load_relaxed(&row->activity);
     if (activity != watch->activity || load_relaxed(&row->waiting)) {
@@ -218,15 +217,15 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
 static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t now)
 {
     bool runs[TABLE_ROWS];
-    uint32_t rows = load_relaxed(&table->rows);
-    const struct share_table all = {&table->row[0].want, sizeof(struct table_row),
+    uint32_t rows = load_relaxed(&self.table->rows);
+    const struct share_table all = {&self.table->row[0].want, sizeof(struct table_row),
                                     rows < TABLE_ROWS ? rows : TABLE_ROWS};
     struct share_verdict verdict = share_decide(&all, leader_of(turn), self.index, runs);
     wait->rank = wait->refused = 0;
     wait->blocked = false;
     for (unsigned step = 0; step < all.count && verdict.contended; step++) {
         unsigned index = (leader_of(turn) + step) % all.count;
-        struct table_row *row = &table->row[index];
+        struct table_row *row = &self.table->row[index];
         if (index == self.index) {
             wait->rank = wait->refused;
         } else if (load_relaxed(&row->want.demand)) {
@@ -246,10 +245,8 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
 static bool step_in(struct table_row *row, uint64_t turn)
 {
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
-    if (load_turn() == turn) {
-        store_relaxed(&self.granted, turn); /* read with the turn that it is compared to */
+    if (load_turn() == turn)
         return true;
-    }
     __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
     return false;
 }
@@ -257,10 +254,10 @@ static bool step_in(struct table_row *row, uint64_t turn)
 /* Its time is over: it runs beside those who would not go. They are not waited for again until their next region. */
 static void run_anyway(struct table_row *row, enum symbol call, const void *caller)
 {
-    uint32_t rows = load_relaxed(&table->rows);
+    uint32_t rows = load_relaxed(&self.table->rows);
     for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++)
-        if (i != self.index && is_inside(&table->row[i]))
-            store_relaxed(&table->row[i].want.demand, 0);
+        if (i != self.index && is_inside(&self.table->row[i]))
+            store_relaxed(&self.table->row[i].want.demand, 0);
     touch_turn();
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
     store_relaxed(&self.granted, load_turn());
@@ -299,9 +296,10 @@ static bool wait_for_turn(struct table_row *row, enum symbol call, const void *c
         uint64_t turn = load_turn();
         struct share_verdict verdict = look_round(&wait, turn, now);
         if (verdict.runs && !wait.blocked) {
-            if (step_in(row, turn))
-                return true;
-            continue;
+            if (!step_in(row, turn))
+                continue;
+            store_relaxed(&self.granted, turn); /* only ever compared to the turn */
+            return true;
         }
         if (!begin) {
             begin = now;

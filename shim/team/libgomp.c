@@ -37,22 +37,21 @@ static void leave(const struct region *region)
         turn_leave();
 }
 
-/* The function behind us, as runtime_entry() finds it. */
-#define BEHIND(name) ((__typeof__(real.name))runtime_entry(SYMBOL_##name, CALLER))
+#define BEHIND(region, name) ((__typeof__(real.name))runtime_function((region).runtime, SYMBOL_##name))
 
 /* ---- the region is one call ---- */
 
 void managed_GOMP_parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel, threads, 0, CALLER);
-    BEHIND(GOMP_parallel)(run, data, threads, flags);
+    BEHIND(region, GOMP_parallel)(run, data, threads, flags);
     leave(&region);
 }
 
 unsigned managed_GOMP_parallel_reductions(void (*run)(void *), void *data, unsigned threads, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel_reductions, threads, 0, CALLER);
-    unsigned size = BEHIND(GOMP_parallel_reductions)(run, data, threads, flags);
+    unsigned size = BEHIND(region, GOMP_parallel_reductions)(run, data, threads, flags);
     leave(&region);
     return size;
 }
@@ -60,7 +59,7 @@ unsigned managed_GOMP_parallel_reductions(void (*run)(void *), void *data, unsig
 void managed_GOMP_parallel_sections(void (*run)(void *), void *data, unsigned threads, unsigned count, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel_sections, threads, count, CALLER);
-    BEHIND(GOMP_parallel_sections)(run, data, threads, count, flags);
+    BEHIND(region, GOMP_parallel_sections)(run, data, threads, count, flags);
     leave(&region);
 }
 
@@ -69,7 +68,7 @@ void managed_GOMP_parallel_sections(void (*run)(void *), void *data, unsigned th
                         long chunk, unsigned flags)                                                                    \
     {                                                                                                                  \
         struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
-        BEHIND(name)(run, data, threads, start, end, step, chunk, flags);                                              \
+        BEHIND(region, name)(run, data, threads, start, end, step, chunk, flags);                                      \
         leave(&region);                                                                                                \
     }
 LOOP_WITH_CHUNK(GOMP_parallel_loop_static)
@@ -83,7 +82,7 @@ LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_guided)
                         unsigned flags)                                                                                \
     {                                                                                                                  \
         struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
-        BEHIND(name)(run, data, threads, start, end, step, flags);                                                     \
+        BEHIND(region, name)(run, data, threads, start, end, step, flags);                                             \
         leave(&region);                                                                                                \
     }
 LOOP(GOMP_parallel_loop_runtime)
@@ -94,22 +93,25 @@ LOOP(GOMP_parallel_loop_maybe_nonmonotonic_runtime)
 
 void managed_GOMP_parallel_start(void (*run)(void *), void *data, unsigned threads)
 {
-    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_start, threads, 0, CALLER).owes;
-    BEHIND(GOMP_parallel_start)(run, data, threads);
+    struct region region = enter(SYMBOL_GOMP_parallel_start, threads, 0, CALLER);
+    slot.owes_turn |= region.owes;
+    BEHIND(region, GOMP_parallel_start)(run, data, threads);
 }
 
 void managed_GOMP_parallel_sections_start(void (*run)(void *), void *data, unsigned threads, unsigned count)
 {
-    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER).owes;
-    BEHIND(GOMP_parallel_sections_start)(run, data, threads, count);
+    struct region region = enter(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER);
+    slot.owes_turn |= region.owes;
+    BEHIND(region, GOMP_parallel_sections_start)(run, data, threads, count);
 }
 
 #define LOOP_START_WITH_CHUNK(name)                                                                                    \
     void managed_##name(void (*run)(void *), void *data, unsigned threads, long start, long end, long step,            \
                         long chunk)                                                                                    \
     {                                                                                                                  \
-        slot.owes_turn |= enter(SYMBOL_##name, threads, 0, CALLER).owes;                                               \
-        BEHIND(name)(run, data, threads, start, end, step, chunk);                                                     \
+        struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
+        slot.owes_turn |= region.owes;                                                                                 \
+        BEHIND(region, name)(run, data, threads, start, end, step, chunk);                                             \
     }
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_static_start)
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_dynamic_start)
@@ -118,15 +120,16 @@ LOOP_START_WITH_CHUNK(GOMP_parallel_loop_guided_start)
 void managed_GOMP_parallel_loop_runtime_start(void (*run)(void *), void *data, unsigned threads, long start, long end,
                                               long step)
 {
-    slot.owes_turn |= enter(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER).owes;
-    BEHIND(GOMP_parallel_loop_runtime_start)(run, data, threads, start, end, step);
+    struct region region = enter(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER);
+    slot.owes_turn |= region.owes;
+    BEHIND(region, GOMP_parallel_loop_runtime_start)(run, data, threads, start, end, step);
 }
 
 void managed_GOMP_parallel_end(void)
 {
-    const struct runtime *runtime = runtime_behind(CALLER);
-    BEHIND(GOMP_parallel_end)();
-    if (slot.owes_turn && runtime && runtime->omp.get_level() == 0) {
+    struct region region = {.runtime = runtime_behind(CALLER)};
+    BEHIND(region, GOMP_parallel_end)();
+    if (slot.owes_turn && region.runtime && region.runtime->omp.get_active_level() == 0) {
         slot.owes_turn = false;
         turn_leave();
     }

@@ -186,7 +186,11 @@ static bool is_of_old_interface(enum symbol symbol)
 
 void *runtime_entry(enum symbol symbol, const void *caller)
 {
-    const struct runtime *runtime = runtime_behind(caller);
+    return runtime_function(runtime_behind(caller), symbol);
+}
+
+void *runtime_function(const struct runtime *runtime, enum symbol symbol)
+{
     void *entry = runtime ? runtime->entry[symbol - LIBC_SYMBOLS] : NULL;
     if (entry)
         return entry;

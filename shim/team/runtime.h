@@ -39,8 +39,11 @@ struct runtime {
  * lock; the first call from a place takes the loader's lock. */
 const struct runtime *runtime_behind(const void *caller);
 
-/* Where a call from the code at `caller` goes without us; where there is no runtime, to a stand-in that runs the region
- * on the calling thread. */
+/* A copy's entry point; where it has none, or there is no copy, a stand-in that runs the region on the calling thread.
+ */
+void *runtime_function(const struct runtime *runtime, enum symbol symbol);
+
+/* Where a call from the code at `caller` goes without us. */
 void *runtime_entry(enum symbol symbol, const void *caller);
 
 /* In a fork child: what the calling thread's copies of runtimes believe to be their threads are gone. They are made to
