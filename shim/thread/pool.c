@@ -21,6 +21,9 @@ struct slab {
 };
 enum { SLAB = 16 * 1024, SLAB_RECORDS = (SLAB - sizeof(struct slab)) / sizeof(struct worker) };
 
+/* Who was told to end longer ago than this many others is gone. */
+enum { MOST_LEFT = 128 };
+
 static union {
     struct {
         lock_word lock;
@@ -32,6 +35,8 @@ static union {
         struct worker *free;
         struct slab *slabs;
         struct thread_counts counts;
+        unsigned left;          /* how many were told to end */
+        int leaving[MOST_LEFT]; /* the last of them, by the kernel's numbers; 0: it is gone */
     };
     char page[OS_PAGE];
 } pool __attribute__((aligned(OS_PAGE)));
@@ -44,9 +49,13 @@ static bool closing; /* the process ends: what still runs may be without some of
 static bool stacks_are_limited;
 static bool is_tidy;
 
+static void await_leaving(void);
+
 __attribute__((destructor)) static void at_exit(void)
 {
-    store_relaxed(&closing, true); /* a worker that ends just now would have ended before */
+    /* From here on no idle worker ends: what it would need may be torn down. Those that are about to have done it. */
+    store_relaxed(&closing, true);
+    await_leaving();
     if (is_tidy)
         pool_join_idle();
     lock(&pool.lock);
@@ -210,6 +219,11 @@ static void unlink_idle(struct worker *worker)
     add_running(1);
 }
 
+static void note_leaving(const struct worker *worker)
+{
+    pool.leaving[pool.left++ % MOST_LEFT] = worker->tid;
+}
+
 static bool fits(const struct worker *worker, struct stack_class stack, uint32_t lineage)
 {
     return load_relaxed(&worker->lineage) == lineage && worker->stack.size == stack.size &&
@@ -248,7 +262,9 @@ void pool_put(struct worker *worker)
     bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && has_place(worker);
     if (keep)
         push_idle(worker);
-    else if (worker->dying)
+    else
+        note_leaving(worker);
+    if (worker->dying)
         pool.counts.retired++;
     unlock(&pool.lock);
     if (!keep)
@@ -261,8 +277,10 @@ bool pool_leave(struct worker *worker)
         return false;
     lock(&pool.lock);
     bool was_idle = worker->is_idle;
-    if (was_idle)
+    if (was_idle) {
         unlink_idle(worker);
+        note_leaving(worker);
+    }
     unlock(&pool.lock);
     return was_idle;
 }
@@ -282,8 +300,10 @@ static struct worker *take_one_idle(void)
 {
     lock(&pool.lock);
     struct worker *worker = pool.idle;
-    if (worker)
+    if (worker) {
         unlink_idle(worker);
+        note_leaving(worker);
+    }
     unlock(&pool.lock);
     return worker;
 }
@@ -293,20 +313,6 @@ void pool_dismiss_idle(void)
     struct worker *worker;
     while ((worker = take_one_idle()))
         worker_call(worker, CALL_DIE);
-}
-
-/* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. Whether it
- * was one; then *tid is the thread's. */
-static bool let_ended_leave(struct worker *worker, int *tid)
-{
-    uint32_t word = load_acquire(&worker->word);
-    *tid = worker->tid;
-    while (word & ENDED && !(word & (RELEASED | DETACHED)))
-        if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
-            worker_call(worker, CALL_LEAVE);
-            return true;
-        }
-    return false;
 }
 
 void pool_join_idle(void)
@@ -323,17 +329,55 @@ void pool_join_idle(void)
     pthread_setcancelstate(cancellation, &cancellation);
 }
 
-void pool_empty(void)
+/* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. */
+static bool let_ended_leave(struct worker *worker)
+{
+    uint32_t word = load_acquire(&worker->word);
+    while (word & ENDED && !(word & (RELEASED | DETACHED)))
+        if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
+            pool_note_leaving(worker);
+            worker_call(worker, CALL_LEAVE);
+            return true;
+        }
+    return false;
+}
+
+static bool let_all_ended_leave(void)
+{
+    bool any = false;
+    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
+        for (int i = 0; i < SLAB_RECORDS; i++)
+            any |= let_ended_leave(&slab->records[i]);
+    return any;
+}
+
+void pool_note_leaving(const struct worker *worker)
+{
+    lock(&pool.lock);
+    note_leaving(worker);
+    unlock(&pool.lock);
+}
+
+/* Until those who were told to end are gone for the kernel; at most 100 ms in all. */
+static void await_leaving(void)
 {
     enum { TRIES = 1000, PAUSE_NS = 100000 };
     static const uint32_t never;
-    pool_join_idle();
     pid_t process = getpid();
-    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
-        for (int i = 0, tid; i < SLAB_RECORDS; i++)
-            if (let_ended_leave(&slab->records[i], &tid))
-                for (int tries = 0; tries < TRIES && real.tgkill(process, tid, 0) == 0; tries++)
-                    os_wait(&never, 0, PAUSE_NS);
+    int saved = errno;
+    for (int i = 0, tries = 0; i < MOST_LEFT; i++) {
+        int tid = load_relaxed(&pool.leaving[i]); /* one that is noted meanwhile may be missed */
+        for (; tid && tries < TRIES && real.tgkill(process, tid, 0) == 0; tries++)
+            os_wait(&never, 0, PAUSE_NS);
+    }
+    errno = saved;
+}
+
+void pool_empty(void)
+{
+    pool_join_idle();
+    let_all_ended_leave();
+    await_leaving();
 }
 
 bool pool_make_room(void)
@@ -344,10 +388,7 @@ bool pool_make_room(void)
     bool any = pool.idle;
     unlock(&pool.lock);
     pool_dismiss_idle();
-    for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
-        for (int i = 0, tid; i < SLAB_RECORDS; i++)
-            any |= let_ended_leave(&slab->records[i], &tid);
-    return any;
+    return let_all_ended_leave() || any;
 }
 
 /* Sequentially consistent, with the same in worker.c: either the worker that ends a task sees `draining`, or the walk

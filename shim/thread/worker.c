@@ -206,8 +206,10 @@ static bool park(struct worker *worker)
     uint32_t word = load_acquire(&worker->word);
     if (pool_is_draining())
         while (word & ENDED && !(word & (RELEASED | DETACHED)))
-            if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED))
+            if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
+                pool_note_leaving(worker);
                 return false;
+            }
     if (word & RETIRED)
         return false; /* the one who drains has done it */
     /* Acquire and release: who sets the second of READY and RELEASED owns the worker, with all that the other wrote. */
