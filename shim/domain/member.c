@@ -14,13 +14,16 @@
 
 /* ---- processes ---- */
 
-/* Reads a process's state and start time (proc(5), /proc/PID/stat, fields 3 and 22; the name before them may contain
- * anything, and ends with the last parenthesis). */
-static bool read_stat(const char *path, char *state, uint32_t *start)
+/* Reads a process's number, state and start time (proc(5), /proc/PID/stat, fields 1, 3 and 22; the name before the
+ * state may contain anything, and ends with the last parenthesis). */
+static bool read_stat(const char *path, uint32_t *pid, char *state, uint32_t *start)
 {
     char text[1024];
     if (!os_read_file(path, text, sizeof text))
         return false;
+    *pid = 0;
+    for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+        *pid = *pid * 10 + (uint32_t)(*digit - '0');
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ')
         return false;
@@ -50,7 +53,7 @@ static void put_path(char *path, uint32_t pid)
 enum life member_life(uint64_t owner)
 {
     char path[32], state;
-    uint32_t pid = (uint32_t)owner, start;
+    uint32_t pid = (uint32_t)owner, shown, start;
     if (pid == 0 || pid > INT32_MAX)
         return LIFE_DEAD;
     int saved = errno;
@@ -58,8 +61,10 @@ enum life member_life(uint64_t owner)
     errno = saved;
     if (gone)
         return LIFE_DEAD;
+    if (!(owner >> 32))
+        return LIFE_ALIVE; /* see member_self() */
     put_path(path, pid);
-    if (!read_stat(path, &state, &start))
+    if (!read_stat(path, &shown, &state, &start))
         return LIFE_ALIVE; /* no /proc */
     if (start != (uint32_t)(owner >> 32) || state == 'Z' || state == 'X')
         return LIFE_DEAD;
@@ -69,10 +74,11 @@ enum life member_life(uint64_t owner)
 uint64_t member_self(void)
 {
     char state;
-    uint32_t start = 0;
-    if (!read_stat("/proc/self/stat", &state, &start))
-        return 0;
-    return (uint64_t)start << 32 | (uint32_t)getpid();
+    uint32_t shown = 0, start = 0, pid = (uint32_t)getpid();
+    /* No /proc, or another PID namespace's: others must judge by the number alone. */
+    if (!read_stat("/proc/self/stat", &shown, &state, &start) || shown != pid)
+        start = 0;
+    return (uint64_t)start << 32 | pid;
 }
 
 /* ---- rows ---- */

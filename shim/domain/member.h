@@ -13,7 +13,7 @@ enum life { LIFE_DEAD, LIFE_STOPPED, LIFE_ALIVE };
 /* Of the process that `owner` names. In doubt it is alive. Reads a file: for slow paths. */
 enum life member_life(uint64_t owner);
 
-/* The calling process's owner word; 0: it cannot be found out. */
+/* The calling process's owner word. */
 uint64_t member_self(void);
 
 /* Takes a row for `owner`, which may have left one behind by exec; NULL: the table is full. */

@@ -85,10 +85,12 @@ static struct table *map_file(int fd)
 
 struct table *table_map(const char *name)
 {
+    /* O_NONBLOCK: somebody may hold a lease on it (fcntl(2), F_SETLEASE). */
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     char path[FILE_PATH];
     int saved = errno;
     struct table *table = NULL;
-    int fd = name_file(path, name) ? os_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600) : -1;
+    int fd = name_file(path, name) ? os_open(path, flags, 0600) : -1;
     if (fd >= 0) {
         table = map_file(fd);
         os_close(fd);

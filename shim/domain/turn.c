@@ -17,6 +17,7 @@
 enum {
     MILLISECOND = 1000000,
     GRACE = 2 * MILLISECOND, /* a member that runs nothing for so long between regions lends its CPUs */
+    MOST_BEFORE = 64,        /* members whose turns are waited for */
     LOOK = 20 * MILLISECOND, /* one that has not moved for so long is looked at: stopped, dead? */
 };
 
@@ -29,11 +30,16 @@ static union {
         struct table *table; /* a child maps it again: it may be another user's by then */
         struct table_row *row;
         uint32_t index;
+        uint32_t stay; /* which of `stays` this is */
         uint64_t owner;
         uint64_t granted; /* while self.table->turn is this, our gangs run; 0, which no turn is: never */
     };
     char page[OS_PAGE];
 } self __attribute__((aligned(OS_PAGE)));
+
+/* How often this process, and those that it was forked from, have joined. A region that was entered in one stay is not
+ * left in another. Under the lock. */
+static uint32_t stays;
 
 static void join_domain(enum symbol call, const void *caller)
 {
@@ -43,10 +49,11 @@ static void join_domain(enum symbol call, const void *caller)
         if (!self.table)
             self.table = table_map(settings.domain);
         self.owner = member_self();
-        if (self.table && self.owner)
+        if (self.table)
             row = member_take_row(self.table, self.owner);
         self.alone = !row;
         if (row) {
+            self.stay = stays = stays % UINT16_MAX + 1;
             self.index = (uint32_t)(row - self.table->row);
             store_release(&self.row, row); /* with the rest of `self` */
         }
@@ -162,7 +169,7 @@ static void lapse(struct table_row *row)
 }
 
 /* What a waiter remembers of those who are in its way. */
-enum { WATCHED = 16 };
+enum { WATCHED = 32 };
 struct watch {
     unsigned index;
     uint64_t activity;
@@ -175,7 +182,7 @@ struct wait {
     unsigned refused;
     bool blocked; /* somebody who may not run is still inside */
     struct watch watched[WATCHED];
-    unsigned watching;
+    unsigned watching, next;
 };
 
 static struct watch *watch_of(struct wait *wait, unsigned index)
@@ -183,9 +190,9 @@ static struct watch *watch_of(struct wait *wait, unsigned index)
     for (unsigned i = 0; i < wait->watching; i++)
         if (wait->watched[i].index == index)
             return &wait->watched[i];
-    if (wait->watching == WATCHED)
-        wait->watching = 0; /* those who come and go: begin again */
-    struct watch *watch = &wait->watched[wait->watching++];
+    /* More than these are watched in turn. */
+    struct watch *watch = &wait->watched[wait->next++ % WATCHED];
+    wait->watching += wait->watching < WATCHED;
     *watch = (struct watch){.index = index, .activity = UINT64_MAX};
     return watch;
 }
@@ -211,6 +218,24 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
         if (life != LIFE_ALIVE)
             lapse(row);
     }
+}
+
+/* Rows of the dead, and those that never were anybody's, are not waited for. */
+static void clear_dead(void)
+{
+    uint32_t rows = load_relaxed(&self.table->rows);
+    bool any = false;
+    for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++) {
+        struct table_row *row = &self.table->row[i];
+        uint64_t owner = load_relaxed(&row->owner);
+        if (!load_relaxed(&row->want.demand) || (owner && member_life(owner) != LIFE_DEAD))
+            continue;
+        any = true;
+        store_relaxed(&row->want.demand, 0);
+        member_clear(row, owner);
+    }
+    if (any)
+        touch_turn();
 }
 
 /* Goes through the table as it is under `turn`. */
@@ -304,11 +329,14 @@ static bool wait_for_turn(struct table_row *row, enum symbol call, const void *c
         if (!begin) {
             begin = now;
             store_relaxed(&row->waiting, 1);
+            clear_dead();
+            continue;
         }
         if (!parked)
             parked = park(row);
         /* Whoever waits may have to wait for everybody before it. */
-        int64_t left = begin + patience + (int64_t)wait.rank * 2 * quantum - now;
+        int64_t left =
+            begin + patience + (int64_t)(wait.rank < MOST_BEFORE ? wait.rank : MOST_BEFORE) * 2 * quantum - now;
         if (left <= 0) {
             run_anyway(row, call, caller);
             return true;
@@ -338,7 +366,9 @@ static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol ca
         return false;
     }
     announce(row, size);
+    int64_t begin = os_now();
     bool entered = wait_for_turn(row, call, caller);
+    store_relaxed(&row->waited_ms, load_relaxed(&row->waited_ms) + milliseconds(os_now() - begin));
     store_relaxed(&row->waiting, 0);
     park_end();
     return entered;
@@ -346,19 +376,18 @@ static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol ca
 
 /* ---- around a region ---- */
 
-bool turn_enter(unsigned size, enum symbol call, const void *caller)
+uint32_t turn_enter(unsigned size, enum symbol call, const void *caller)
 {
     struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see join_domain() */
-    if (row && load_relaxed(&row->want.demand) >= size && step_in(row, load_relaxed(&self.granted)))
-        return true;
-    return enter_slowly(size, call, caller);
+    bool is_inside = row && load_relaxed(&row->want.demand) >= size && step_in(row, load_relaxed(&self.granted));
+    return is_inside || enter_slowly(size, call, caller) ? load_relaxed(&self.stay) : 0;
 }
 
-void turn_leave(void)
+void turn_leave(uint32_t owed)
 {
-    struct table_row *row = load_relaxed(&self.row);
-    if (!row)
-        return; /* a fork child: the region is its parent's */
+    struct table_row *row = load_acquire(&self.row);
+    if (!row || load_relaxed(&self.stay) != owed)
+        return; /* the row was given back meanwhile, or is the parent's */
     __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
     /* Somebody else's turn has come, and waits for us to leave. */
     if (load_turn() != load_relaxed(&self.granted))

@@ -8,14 +8,16 @@
 #define UNIRUN_SHIM_DOMAIN_TURN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shim/switchboard/switchboard.h"
 
-/* Waits until a gang of `size` threads may run. `call` and `caller` are for the log. True: turn_leave() is owed when it
- * has run. Context: any thread that is in no gang of its process; under no lock. Keeps errno, is no cancellation point.
+/* Waits until a gang of `size` threads may run. `call` and `caller` are for the log. What turn_leave() is owed when it
+ * has run, a number of 16 bits; 0: nothing. Context: any thread that is in no gang of its process; under no lock. Keeps
+ * errno, is no cancellation point.
  */
-bool turn_enter(unsigned size, enum symbol call, const void *caller);
-void turn_leave(void);
+uint32_t turn_enter(unsigned size, enum symbol call, const void *caller);
+void turn_leave(uint32_t owed);
 
 /* This program ends here, or becomes another one: its row goes. Nothing in a vfork child. Context: any, also a signal
  * handler. */

@@ -267,13 +267,52 @@ static const struct link_map *find_in_reach(const struct link_map *from, const c
     return NULL;
 }
 
-const struct link_map *lookup_provider(const struct link_map *from, const char *name)
+/* ---- what the program started with ---- */
+
+static const struct link_map *last_at_start;
+
+void lookup_start(void)
 {
-    const struct link_map *found = find_in_reach(first_map(), name);
+    const struct link_map *map = own_map();
+    while (map && map->l_next)
+        map = map->l_next;
+    last_at_start = map;
+}
+
+bool lookup_is_from_start(const struct link_map *wanted)
+{
+    for (const struct link_map *map = first_map(); map; map = map->l_next) {
+        if (map == wanted)
+            return true;
+        if (map == last_at_start)
+            break;
+    }
+    return false;
+}
+
+static bool provides(const struct link_map *map, const char *name)
+{
+    return map != own_map() && !is_kernels(map) && lookup_in(map, name);
+}
+
+const struct link_map *lookup_provider(const struct link_map *from, const char *name, const struct link_map *global,
+                                       bool *is_ambiguous)
+{
+    const struct link_map *first = NULL, *found = NULL;
+    unsigned count = 0;
+    *is_ambiguous = false;
+    for (const struct link_map *map = first_map(); map; map = map->l_next) {
+        if (!provides(map, name))
+            continue;
+        if (!count++)
+            first = map;
+        if (map == global)
+            found = map;
+    }
+    if (count <= 1 || lookup_is_from_start(first))
+        return first;
+    *is_ambiguous = true;
     if (!found && from)
         found = find_in_reach(from, name);
-    for (const struct link_map *map = first_map(); map && !found; map = map->l_next)
-        if (map != own_map() && !is_kernels(map) && lookup_in(map, name))
-            found = map;
-    return found;
+    return found ? found : first;
 }

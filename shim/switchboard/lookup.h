@@ -6,6 +6,8 @@
 #ifndef UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
 #define UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
 
+#include <stdbool.h>
+
 /* A reference; `version` is NULL for one without. */
 struct lookup {
     const char *name;
@@ -23,12 +25,20 @@ void lookup_next(unsigned count, const struct lookup *wanted, void **found);
 void *lookup_first(const char *name);
 void *lookup_before(const char *name);
 
-/* The object that a reference to `name` in the object `from` (NULL: the program) binds to, other than ours: as far as
- * can be told from what is loaded. That is the first with a definition among those that the program needs, then those
- * that `from` needs, breadth first; then the first of all. NULL: there is none. Context: under the loader's lock, see
- * object_walk(), or alone. */
+/* The object that a reference to `name` in the object `from` (NULL: the program) binds to, other than ours. `global` is
+ * what dlsym(RTLD_NEXT) says, if it was asked: which objects were opened for all to see only the loader knows. It need
+ * not be asked unless *is_ambiguous is set. Otherwise the first of the objects that the program started with, then the
+ * only one that there is, then the first among those that `from` needs, breadth first. NULL: there is none. Context:
+ * under the loader's lock, see object_walk(), or alone. */
 struct link_map;
-const struct link_map *lookup_provider(const struct link_map *from, const char *name);
+const struct link_map *lookup_provider(const struct link_map *from, const char *name, const struct link_map *global,
+                                       bool *is_ambiguous);
+
+/* Whether the program started with the object: it is never unloaded. */
+bool lookup_is_from_start(const struct link_map *map);
+
+/* What is loaded now is what the program has started with. Once. */
+void lookup_start(void);
 
 /* A definition in one object; NULL: it has none. */
 void *lookup_in(const struct link_map *map, const char *name);

@@ -68,6 +68,7 @@ const char *switchboard_name(enum symbol symbol)
 
 void switchboard_resolve(void)
 {
+    lookup_start();
     lookup_next(LIBC_SYMBOLS, wanted, real.row);
 }
 
@@ -90,7 +91,10 @@ void *switchboard_early(enum symbol symbol, const void *caller)
     int saved = errno;
     void *target;
     if ((!startup() || settings.mode != MODE_MANAGED) && symbol >= LIBC_SYMBOLS) {
-        target = runtime_entry(symbol, caller);
+        bool is_for_good;
+        target = runtime_entry(symbol, caller, &is_for_good);
+        if (is_for_good && load_relaxed(&settings.mode) == MODE_PASSTHROUGH && startup())
+            store_release(&calls.row[symbol], target); /* from now on one jump */
     } else if (startup()) {
         target = load_acquire(&calls.row[symbol]);
     } else {

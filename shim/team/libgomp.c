@@ -10,7 +10,7 @@
 
 struct region {
     const struct runtime *runtime; /* NULL: there is none */
-    bool owes;                     /* turn_leave() */
+    uint32_t owed;                 /* to turn_leave() */
 };
 
 /* Before a region that asked for `threads` (0: as many as the runtime chooses), of which it can use `most`. */
@@ -27,14 +27,14 @@ static struct region enter(enum symbol symbol, unsigned threads, unsigned most, 
     unsigned size = threads ? threads : (unsigned)omp->get_max_threads();
     if (most && size > most)
         size = most;
-    region.owes = size > 1 && turn_enter(size, symbol, caller);
+    region.owed = size > 1 ? turn_enter(size, symbol, caller) : 0;
     return region;
 }
 
 static void leave(const struct region *region)
 {
-    if (region->owes)
-        turn_leave();
+    if (region->owed)
+        turn_leave(region->owed);
 }
 
 #define BEHIND(region, name) ((__typeof__(real.name))runtime_function((region).runtime, SYMBOL_##name))
@@ -89,48 +89,57 @@ LOOP(GOMP_parallel_loop_runtime)
 LOOP(GOMP_parallel_loop_nonmonotonic_runtime)
 LOOP(GOMP_parallel_loop_maybe_nonmonotonic_runtime)
 
-/* ---- before gcc 4.9: the caller runs its part itself, between two calls; regions inside it owe nothing ---- */
+/* ---- before gcc 4.9: the caller runs its part itself, between two calls ---- */
+
+/* What the outermost region owes is kept in the thread, with the level that it ends at. */
+static struct region start(enum symbol symbol, unsigned threads, unsigned most, const void *caller)
+{
+    if (slot.owed)
+        return (struct region){.runtime = runtime_behind(caller)};
+    struct region region = enter(symbol, threads, most, caller);
+    slot.owed = (uint16_t)region.owed;
+    if (region.owed && region.runtime->omp.get_level)
+        slot.owed_level = (int16_t)region.runtime->omp.get_level();
+    return region;
+}
 
 void managed_GOMP_parallel_start(void (*run)(void *), void *data, unsigned threads)
 {
-    struct region region = enter(SYMBOL_GOMP_parallel_start, threads, 0, CALLER);
-    slot.owes_turn |= region.owes;
+    struct region region = start(SYMBOL_GOMP_parallel_start, threads, 0, CALLER);
     BEHIND(region, GOMP_parallel_start)(run, data, threads);
 }
 
 void managed_GOMP_parallel_sections_start(void (*run)(void *), void *data, unsigned threads, unsigned count)
 {
-    struct region region = enter(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER);
-    slot.owes_turn |= region.owes;
+    struct region region = start(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER);
     BEHIND(region, GOMP_parallel_sections_start)(run, data, threads, count);
 }
 
 #define LOOP_START_WITH_CHUNK(name)                                                                                    \
-    void managed_##name(void (*run)(void *), void *data, unsigned threads, long start, long end, long step,            \
+    void managed_##name(void (*run)(void *), void *data, unsigned threads, long first, long end, long step,            \
                         long chunk)                                                                                    \
     {                                                                                                                  \
-        struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
-        slot.owes_turn |= region.owes;                                                                                 \
-        BEHIND(region, name)(run, data, threads, start, end, step, chunk);                                             \
+        struct region region = start(SYMBOL_##name, threads, 0, CALLER);                                               \
+        BEHIND(region, name)(run, data, threads, first, end, step, chunk);                                             \
     }
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_static_start)
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_dynamic_start)
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_guided_start)
 
-void managed_GOMP_parallel_loop_runtime_start(void (*run)(void *), void *data, unsigned threads, long start, long end,
+void managed_GOMP_parallel_loop_runtime_start(void (*run)(void *), void *data, unsigned threads, long first, long end,
                                               long step)
 {
-    struct region region = enter(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER);
-    slot.owes_turn |= region.owes;
-    BEHIND(region, GOMP_parallel_loop_runtime_start)(run, data, threads, start, end, step);
+    struct region region = start(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER);
+    BEHIND(region, GOMP_parallel_loop_runtime_start)(run, data, threads, first, end, step);
 }
 
 void managed_GOMP_parallel_end(void)
 {
-    struct region region = {.runtime = runtime_behind(CALLER)};
-    BEHIND(region, GOMP_parallel_end)();
-    if (slot.owes_turn && region.runtime && region.runtime->omp.get_active_level() == 0) {
-        slot.owes_turn = false;
-        turn_leave();
+    const struct runtime *runtime = runtime_behind(CALLER);
+    void (*end)(void) = (void (*)(void))runtime_function(runtime, SYMBOL_GOMP_parallel_end);
+    end();
+    if (slot.owed && runtime && runtime->omp.get_level && runtime->omp.get_level() <= slot.owed_level) {
+        turn_leave(slot.owed);
+        slot.owed = 0;
     }
 }

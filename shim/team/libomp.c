@@ -93,7 +93,7 @@ static void end_parallel(union tool_data *region, union tool_data *task, int fla
     (void)flags;
     (void)caller;
     if (region->value)
-        turn_leave();
+        turn_leave((uint32_t)region->value);
     region->value = 0;
 }
 

@@ -1,5 +1,6 @@
 #include "shim/team/runtime.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <string.h>
@@ -12,11 +13,14 @@
 enum { COPIES = 16 };
 static struct runtime copies[COPIES];
 
-/* Which copy stands behind a place in the program. Filled once each: code that is unloaded and replaced by other code
- * that calls another copy from the very same address is not told apart. */
+/* The one that the program started with, if any: it serves all callers. */
+static const struct runtime *first_copy;
+
+/* Otherwise: which copy stands behind a place in the program, as long as the object there, and the copy, are loaded. */
 enum { PLACES = 1024, TRIES = 8 };
 static struct place {
     const void *caller;
+    const struct link_map *map;
     const struct runtime *runtime;
 } places[PLACES];
 
@@ -24,6 +28,20 @@ static struct place *place_of(const void *caller, unsigned attempt)
 {
     uint64_t hash = (uint64_t)(uintptr_t)caller * UINT64_C(0x9e3779b97f4a7c15);
     return &places[((hash >> 32) + attempt) % PLACES];
+}
+
+/* Whether the loader still has it there. Before glibc 2.35 it cannot be asked, and is believed to. */
+static bool is_loaded(const struct runtime *runtime)
+{
+    struct object object;
+    const void *inside = runtime->entry[0];
+    return !object_find(inside, &object) || (object.map == runtime->object && object.base == runtime->base);
+}
+
+static bool still_holds(const struct place *place, const struct runtime *runtime)
+{
+    struct object object;
+    return is_loaded(runtime) && (!object_find(place->caller, &object) || object.map == load_relaxed(&place->map));
 }
 
 /* ---- looking for it ---- */
@@ -49,6 +67,10 @@ static void read_interface(struct runtime *runtime, const struct link_map *map)
     OMP(set_dynamic)
     OMP(get_schedule)
     OMP(set_schedule)
+    OMP(get_max_active_levels)
+    OMP(set_max_active_levels)
+    OMP(get_default_device)
+    OMP(set_default_device)
 #undef OMP
     runtime->is_libomp = lookup_in(map, "kmp_set_defaults");
 }
@@ -92,13 +114,16 @@ static void find_tls(struct runtime *runtime)
     store_relaxed(&runtime->tls_is_known, true);
 }
 
-static void remember(const void *caller, const struct runtime *runtime)
+/* One at a time. A reader that finds the caller finds what belongs to it, or what is_loaded() refuses. */
+static void remember(const void *caller, const struct link_map *map, const struct runtime *runtime)
 {
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         struct place *place = place_of(caller, attempt);
-        if (place->caller)
+        if (place->caller && place->caller != caller)
             continue;
-        place->runtime = runtime;
+        store_release(&place->caller, NULL);
+        store_relaxed(&place->map, map);
+        store_relaxed(&place->runtime, runtime);
         store_release(&place->caller, caller); /* with the copy, and its record */
         return;
     }
@@ -106,26 +131,43 @@ static void remember(const void *caller, const struct runtime *runtime)
 
 struct search {
     const void *caller;
+    const struct link_map *from, *global;
+    bool is_begun, is_asked, is_ambiguous;
     struct runtime *runtime; /* the answer */
-    const struct link_map *map;
-    bool is_begun;
 };
+
+/* The copy's record, an old or a new one; NULL: there are too many. Those that were unloaded make room. */
+static struct runtime *record_of(const struct link_map *map)
+{
+    struct runtime *room = NULL;
+    for (unsigned i = COPIES; i-- > 0;) {
+        bool is_there = copies[i].object && is_loaded(&copies[i]);
+        if (is_there && copies[i].object == map)
+            return &copies[i];
+        if (!is_there)
+            room = &copies[i];
+    }
+    if (!room)
+        return NULL;
+    memset(room, 0, sizeof *room);
+    read_interface(room, map);
+    room->base = map->l_addr;
+    room->object = map;
+    return room;
+}
 
 static void begin(struct search *search)
 {
-    struct object object;
+    const struct link_map *map = lookup_provider(search->from, "GOMP_parallel", search->global, &search->is_ambiguous);
     search->is_begun = true;
-    search->map = lookup_provider(object_find(search->caller, &object) ? object.map : NULL, "GOMP_parallel");
-    for (unsigned i = 0; search->map && i < COPIES && !search->runtime; i++)
-        if (!copies[i].object || copies[i].object == search->map)
-            search->runtime = &copies[i];
+    if (!map || (search->is_ambiguous && !search->is_asked))
+        return;
+    search->runtime = record_of(map);
     if (!search->runtime)
         return;
-    if (!search->runtime->object) {
-        read_interface(search->runtime, search->map);
-        search->runtime->object = search->map;
-    }
-    remember(search->caller, search->runtime);
+    remember(search->caller, search->from, search->runtime);
+    if (lookup_is_from_start(map))
+        store_release(&first_copy, search->runtime);
 }
 
 /* The first object is only the occasion to look for the right one, whose thread-local data come when it is its turn. */
@@ -135,18 +177,39 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
     (void)size;
     if (!search->is_begun)
         begin(search);
-    if (object && search->runtime && object->dlpi_addr == search->map->l_addr && has_static_tls(search->map))
+    if (object && search->runtime && object->dlpi_addr == search->runtime->base &&
+        has_static_tls(search->runtime->object))
         read_tls(search->runtime, object);
     return 0;
 }
 
+/* What the loader says where there are several. Not under its lock for walks: dlsym takes another one, which goes
+ * first. This makes the program lose the text of a dlerror that it has not asked for yet. */
+static const struct link_map *ask_loader(void)
+{
+    static const struct lookup wanted = {"dlsym", NULL};
+    void *(*dlsym_)(void *, const char *) = NULL;
+    struct object object;
+    lookup_next(1, &wanted, (void **)&dlsym_);
+    const void *address = dlsym_ ? dlsym_(RTLD_NEXT, "GOMP_parallel") : NULL;
+    return address && object_find(address, &object) ? object.map : NULL;
+}
+
 static __attribute__((noinline)) const struct runtime *find(const void *caller)
 {
+    struct object object;
     struct search search = {.caller = caller};
     int saved = errno;
     if (settings.mode != MODE_MANAGED)
         object_start(); /* nothing else needs it there */
+    search.from = object_find(caller, &object) ? object.map : NULL;
     object_walk(visit, &search);
+    if (search.is_ambiguous) {
+        search.global = ask_loader();
+        search.is_asked = true;
+        search.is_begun = false;
+        object_walk(visit, &search);
+    }
     if (search.runtime && search.runtime->tls_size && !load_relaxed(&search.runtime->tls_is_known))
         find_tls(search.runtime);
     errno = saved;
@@ -155,12 +218,16 @@ static __attribute__((noinline)) const struct runtime *find(const void *caller)
 
 const struct runtime *runtime_behind(const void *caller)
 {
+    const struct runtime *first = load_acquire(&first_copy); /* with its record */
+    if (first)
+        return first;
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         const struct place *place = place_of(caller, attempt);
         const void *known = load_acquire(&place->caller);
-        if (known == caller)
-            return place->runtime;
-        if (!known)
+        const struct runtime *runtime = load_relaxed(&place->runtime);
+        if (known == caller && still_holds(place, runtime))
+            return runtime;
+        if (known == caller || !known)
             break;
     }
     return find(caller);
@@ -184,9 +251,11 @@ static bool is_of_old_interface(enum symbol symbol)
     return symbol >= SYMBOL_GOMP_parallel_start && symbol <= SYMBOL_GOMP_parallel_end;
 }
 
-void *runtime_entry(enum symbol symbol, const void *caller)
+void *runtime_entry(enum symbol symbol, const void *caller, bool *is_for_good)
 {
-    return runtime_function(runtime_behind(caller), symbol);
+    const struct runtime *runtime = runtime_behind(caller);
+    *is_for_good = runtime && runtime == load_relaxed(&first_copy);
+    return runtime_function(runtime, symbol);
 }
 
 void *runtime_function(const struct runtime *runtime, enum symbol symbol)
@@ -201,12 +270,17 @@ void *runtime_function(const struct runtime *runtime, enum symbol symbol)
 
 /* What the calling thread itself has set in a runtime. */
 struct choices {
-    int threads, dynamic, kind, chunk;
+    int threads, dynamic, kind, chunk, levels, device;
 };
 
 static struct choices read_choices(const struct omp *omp)
 {
-    struct choices choices = {omp->get_max_threads(), omp->get_dynamic(), 0, 0};
+    struct choices choices = {
+        .threads = omp->get_max_threads(),
+        .dynamic = omp->get_dynamic(),
+        .levels = omp->get_max_active_levels(),
+        .device = omp->get_default_device(),
+    };
     omp->get_schedule(&choices.kind, &choices.chunk);
     return choices;
 }
@@ -220,6 +294,10 @@ static void restore_choices(const struct omp *omp, const struct choices *before)
         omp->set_dynamic(before->dynamic);
     if (now.kind != before->kind || now.chunk != before->chunk)
         omp->set_schedule(before->kind, before->chunk);
+    if (now.levels != before->levels)
+        omp->set_max_active_levels(before->levels);
+    if (now.device != before->device)
+        omp->set_default_device(before->device);
 }
 
 static bool can_be_reset(const struct runtime *runtime)

@@ -8,8 +8,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "shim/switchboard/switchboard.h"
+
+struct link_map;
 
 /* What of a runtime's own interface we use; NULL where it has it not. */
 struct omp {
@@ -21,10 +24,15 @@ struct omp {
     void (*set_dynamic)(int);
     void (*get_schedule)(int *, int *);
     void (*set_schedule)(int, int);
+    int (*get_max_active_levels)(void);
+    void (*set_max_active_levels)(int);
+    int (*get_default_device)(void);
+    void (*set_default_device)(int);
 };
 
 struct runtime {
-    const void *object; /* the loader's; NULL: this record is free */
+    const struct link_map *object; /* NULL: this record is free */
+    uintptr_t base;
     void *entry[RUNTIME_SYMBOLS];
     struct omp omp;
     bool is_libomp; /* it exports libgomp's entry points, too */
@@ -43,8 +51,9 @@ const struct runtime *runtime_behind(const void *caller);
  */
 void *runtime_function(const struct runtime *runtime, enum symbol symbol);
 
-/* Where a call from the code at `caller` goes without us. */
-void *runtime_entry(enum symbol symbol, const void *caller);
+/* Where a call from the code at `caller` goes without us; *is_for_good: and any other call, as long as the program
+ * runs. */
+void *runtime_entry(enum symbol symbol, const void *caller, bool *is_for_good);
 
 /* In a fork child: what the calling thread's copies of runtimes believe to be their threads are gone. They are made to
  * look like before the first region, so that the next one starts a new team. */

@@ -113,7 +113,8 @@ struct worker {
 struct slot {
     struct worker *worker;
     uint32_t lineage;
-    bool owes_turn; /* it is in a parallel region that ends by a call of its own (team/libgomp.c) */
+    uint16_t owed; /* by a parallel region that ends by a call of its own (team/libgomp.c) */
+    int16_t owed_level;
 };
 extern __thread struct slot slot __attribute__((visibility("hidden")));
 

@@ -39,8 +39,8 @@ static void at_quick_exit_(void)
 int main(int argc, char **argv)
 {
     const char *end = argc > 1 ? argv[1] : "return";
-    atexit(at_exit);
-    at_quick_exit(at_quick_exit_);
+    if (atexit(at_exit) || at_quick_exit(at_quick_exit_))
+        return 2;
     say("main");
     if (strcmp(end, "quick_exit") == 0)
         quick_exit(3);
