@@ -1,8 +1,7 @@
-/* What the subcommands share: exit statuses, arguments, and the ways to say something. */
+/* What the subcommands share: exit statuses, and the ways to say something. */
 #ifndef UNIRUN_TOOLS_COMMAND_H
 #define UNIRUN_TOOLS_COMMAND_H
 
-#include <argp.h>
 #include <stdbool.h>
 
 #include "policy/config.h"
@@ -24,26 +23,10 @@ int command_doctor(int argc, char **argv);
 int command_parity(int argc, char **argv);
 int command_list(int argc, char **argv);
 
-/* ---- arguments ---- */
+/* What it is called in messages: "unirun", and "unirun NAME" from when a subcommand is known. */
+extern const char *command_title;
 
-enum { KEY_HELP = 0x100, KEY_JSON, KEY_FIRST };
-
-#define ARGUMENTS_HELP                                                                                                 \
-    {                                                                                                                  \
-        "help", KEY_HELP, NULL, 0, "show this text", -1                                                                \
-    }
-#define ARGUMENTS_JSON                                                                                                 \
-    {                                                                                                                  \
-        "json", KEY_JSON, NULL, 0, "write JSON", 0                                                                     \
-    }
-
-/* Parses the options of `unirun NAME`, up to `--` or the first argument that is no option. Bad input and --help end the
- * process. Returns what follows the options, up to argv's NULL. A parser returns arguments_default() for keys that are
- * not its own. */
-char **arguments_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input);
-error_t arguments_default(int key, struct argp_state *state);
-
-/* Ends the process with one line on stderr: "unirun NAME: ..." */
+/* Ends the process with one line on stderr: "TITLE: ..." */
 _Noreturn void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Memory that is there: ends the process where there is none. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "shim/domain/capacity.h"
+#include "tools/unirun/arguments.h"
 #include "tools/unirun/child.h"
 #include "tools/unirun/command.h"
 #include "tools/unirun/facts.h"
@@ -388,11 +389,6 @@ static void print_report(const json_t *report)
 
 /* ---- the command ---- */
 
-struct wanted {
-    bool json;
-    const char *shim;
-};
-
 enum { KEY_SHIM = KEY_FIRST };
 
 static const struct argp_option options[] = {
@@ -402,35 +398,19 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_option(int key, char *value, struct argp_state *state)
-{
-    struct wanted *wanted = state->input;
-    if (key == KEY_JSON)
-        wanted->json = true;
-    else if (key == KEY_SHIM)
-        wanted->shim = value;
-    else
-        return arguments_default(key, state);
-    return 0;
-}
-
 static const struct argp argp = {
-    options,
-    parse_option,
-    "[--] [CMD]",
-    "Says whether the shim works here, with which settings, and what it would see of CMD. Nothing of CMD is run.\v"
-    "Exit status: 0, or 1 with the problems found.",
-    NULL,
-    NULL,
-    NULL,
+    .options = options,
+    .args_doc = "[--] [CMD]",
+    .doc =
+        "Says whether the shim works here, with which settings, and what it would see of CMD. Nothing of CMD is run.\v"
+        "Exit status: 0, or 1 with the problems found.",
 };
 
 int command_doctor(int argc, char **argv)
 {
-    struct wanted wanted = {0};
-    char **rest = arguments_parse(&argp, "doctor", argc, argv, &wanted);
+    char **rest = arguments_parse(&argp, argc, argv);
     json_t *report = needed(json_pack("{s:[]}", "problems"));
-    examine_library(report, wanted.shim);
+    examine_library(report, arguments_value(KEY_SHIM));
     examine_settings(report);
     examine_capacity(report);
     examine_glibc(report);
@@ -438,7 +418,7 @@ int command_doctor(int argc, char **argv)
     examine_shared_memory(report);
     if (*rest)
         examine_program(report, *rest);
-    if (wanted.json) {
+    if (arguments_value(KEY_JSON)) {
         json_dumpf(report, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
         putchar('\n');
     } else {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/unirun/arguments.h"
 #include "tools/unirun/command.h"
 #include "tools/unirun/rows.h"
 
@@ -201,28 +202,21 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_option(int key, char *value, struct argp_state *state)
-{
-    void (**print)(const struct table *table) = state->input;
-    (void)value;
-    switch (key) {
-    case KEY_JSON:
-        *print = print_json;
-        return 0;
-    case KEY_ROFF:
-        *print = print_roff;
-        return 0;
-    case KEY_MARKDOWN:
-        *print = print_markdown;
-        return 0;
-    default:
-        return arguments_default(key, state);
-    }
-}
-
 static const struct argp argp = {
-    options, parse_option, "reasons|settings|symbols", "Lists what this version knows, one a line.", NULL, NULL, NULL,
+    .options = options,
+    .args_doc = "reasons|settings|symbols",
+    .doc = "Lists what this version knows, one a line.",
 };
+
+static void print_wanted(const struct table *table)
+{
+    void (*print)(const struct table *table) = print_text;
+    for (size_t i = 0; arguments_at(i); i++) {
+        int key = arguments_at(i)->key;
+        print = key == KEY_JSON ? print_json : key == KEY_ROFF ? print_roff : print_markdown;
+    }
+    print(table);
+}
 
 static const struct table *find_table(const char *name)
 {
@@ -234,13 +228,12 @@ static const struct table *find_table(const char *name)
 
 int command_list(int argc, char **argv)
 {
-    void (*print)(const struct table *table) = print_text;
-    char **rest = arguments_parse(&argp, "list", argc, argv, &print);
+    char **rest = arguments_parse(&argp, argc, argv);
     const struct table *table = find_table(*rest);
     /* The format may stand on either side of the list's name. */
-    rest = arguments_parse(&argp, "list", argc - (int)(rest - argv), rest, &print);
+    rest = arguments_parse(&argp, argc - (int)(rest - argv), rest);
     if (*rest)
-        fail(EXIT_USAGE, "%s is one argument too many; see unirun list --help", *rest);
-    print(table);
+        arguments_refuse(*rest, "is one argument too many");
+    print_wanted(table);
     return fflush(stdout) ? EXIT_PROBLEM : EXIT_FINE;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "shim/report/output.h"
+#include "tools/unirun/arguments.h"
 #include "tools/unirun/command.h"
 
 static const struct {
@@ -37,9 +38,11 @@ int main(int argc, char **argv)
         return fflush(stdout) ? EXIT_PROBLEM : EXIT_FINE;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(name, commands[i].name))
+        if (!strcmp(name, commands[i].name)) {
+            command_title = format_text("unirun %s", name);
             return commands[i].run(argc - 1, argv + 1);
+        }
     if (!*name)
-        fail(EXIT_USAGE, "a command is missing; see unirun --help");
+        arguments_refuse("a command", "is missing");
     fail(EXIT_USAGE, "'%s' is not a command; see unirun --help", name);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/unirun/arguments.h"
 #include "tools/unirun/command.h"
 #include "tools/unirun/elf_file.h"
 #include "tools/unirun/json_text.h"
@@ -307,11 +308,6 @@ static void print_provider(const json_t *provider)
 
 /* ---- the command ---- */
 
-struct wanted {
-    bool json;
-    const char *libc;
-};
-
 enum { KEY_LIBC = KEY_FIRST };
 
 static const struct argp_option options[] = {
@@ -321,27 +317,11 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_option(int key, char *value, struct argp_state *state)
-{
-    struct wanted *wanted = state->input;
-    if (key == KEY_JSON)
-        wanted->json = true;
-    else if (key == KEY_LIBC)
-        wanted->libc = value;
-    else
-        return arguments_default(key, state);
-    return 0;
-}
-
 static const struct argp argp = {
-    options,
-    parse_option,
-    "",
-    "Checks that the shim has an answer for every function of its families that the C library exports.\v"
-    "Exit status: 0, or 1 with the names.",
-    NULL,
-    NULL,
-    NULL,
+    .options = options,
+    .args_doc = "",
+    .doc = "Checks that the shim has an answer for every function of its families that the C library exports.\v"
+           "Exit status: 0, or 1 with the names.",
 };
 
 /* The file that a program with this need would load here. Allocated; NULL where it is not installed. */
@@ -382,19 +362,19 @@ static json_t *check_all(const char *libc)
 
 int command_parity(int argc, char **argv)
 {
-    struct wanted wanted = {0};
-    char **rest = arguments_parse(&argp, "parity", argc, argv, &wanted);
+    char **rest = arguments_parse(&argp, argc, argv);
     if (*rest)
-        fail(EXIT_USAGE, "%s is one argument too many; see unirun parity --help", *rest);
-    json_t *results = check_all(wanted.libc), *provider;
+        arguments_refuse(*rest, "is one argument too many");
+    bool json = arguments_value(KEY_JSON);
+    json_t *results = check_all(arguments_value(KEY_LIBC)), *provider;
     size_t i, problems = 0;
     json_array_foreach(results, i, provider)
     {
         problems += json_array_size(json_object_get(provider, "problems"));
-        if (!wanted.json)
+        if (!json)
             print_provider(provider);
     }
-    if (wanted.json) {
+    if (json) {
         json_dumpf(results, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
         putchar('\n');
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/unirun/arguments.h"
 #include "tools/unirun/command.h"
 #include "tools/unirun/facts.h"
 #include "tools/unirun/library.h"
@@ -36,46 +37,12 @@ static const struct argp_option options[] = {
     {0},
 };
 
-/* Options are applied after the files, whatever their order: they go first. */
-struct wanted {
-    char **command;
-    const char *shim;
-    struct {
-        int key;
-        const char *value;
-    } * given;
-    size_t count;
-};
-
-static void remember(struct wanted *wanted, int key, const char *value)
-{
-    wanted->given = needed(realloc(wanted->given, (wanted->count + 1) * sizeof *wanted->given));
-    wanted->given[wanted->count].key = key;
-    wanted->given[wanted->count++].value = value;
-}
-
-static error_t parse_option(int key, char *value, struct argp_state *state)
-{
-    struct wanted *wanted = state->input;
-    if (key == KEY_SHIM)
-        wanted->shim = value;
-    else if (key >= KEY_ENV_FILE && key < KEY_SETTING + (int)(sizeof setting_names / sizeof *setting_names))
-        remember(wanted, key, value);
-    else
-        return arguments_default(key, state);
-    return 0;
-}
-
 static const struct argp argp = {
-    options,
-    parse_option,
-    "[--] CMD [ARG...]",
-    "Runs CMD with the shim in its LD_PRELOAD.\v"
-    "Options go before the environment, and the environment before env files. The exit status is CMD's; 125: unirun "
-    "itself failed, 126: CMD cannot be executed, 127: there is no CMD.",
-    NULL,
-    NULL,
-    NULL,
+    .options = options,
+    .args_doc = "[--] CMD [ARG...]",
+    .doc = "Runs CMD with the shim in its LD_PRELOAD.\v"
+           "Options go before the environment, and the environment before env files. The exit status is CMD's; 125: "
+           "unirun itself failed, 126: CMD cannot be executed, 127: there is no CMD.",
 };
 
 static const char *option_name(int key)
@@ -86,24 +53,24 @@ static const char *option_name(int key)
     return option->name;
 }
 
-static void apply_option(int key, const char *value)
+static void apply_option(const struct argument *given)
 {
-    char *option = format_text("--%s", option_name(key));
-    if (key == KEY_SET)
-        settings_set_pair(option, value);
-    else
-        settings_set(option, setting_names[key - KEY_SETTING], value);
+    char *option = format_text("--%s", option_name(given->key));
+    if (given->key == KEY_SET)
+        settings_set_pair(option, given->value);
+    else if (given->key >= KEY_SETTING)
+        settings_set(option, setting_names[given->key - KEY_SETTING], given->value);
     free(option);
 }
 
-static void apply(const struct wanted *wanted)
+/* Options are applied after the files, whatever their order: they go first. */
+static void apply(void)
 {
-    for (size_t i = 0; i < wanted->count; i++)
-        if (wanted->given[i].key == KEY_ENV_FILE)
-            settings_read_file(wanted->given[i].value);
-    for (size_t i = 0; i < wanted->count; i++)
-        if (wanted->given[i].key != KEY_ENV_FILE)
-            apply_option(wanted->given[i].key, wanted->given[i].value);
+    for (size_t i = 0; arguments_at(i); i++)
+        if (arguments_at(i)->key == KEY_ENV_FILE)
+            settings_read_file(arguments_at(i)->value);
+    for (size_t i = 0; arguments_at(i); i++)
+        apply_option(arguments_at(i));
 }
 
 /* ---- the library ---- */
@@ -165,21 +132,21 @@ static _Noreturn void fail_to_start(const char *name)
 
 int command_run(int argc, char **argv)
 {
-    struct wanted wanted = {.count = 0};
     struct config config;
-    wanted.command = arguments_parse(&argp, "run", argc, argv, &wanted);
-    if (!*wanted.command)
-        fail(EXIT_USAGE, "a command is missing; see unirun run --help");
-    apply(&wanted);
+    char **command = arguments_parse(&argp, argc, argv);
+    if (!*command)
+        arguments_refuse("a command", "is missing");
+    const char *shim = arguments_value(KEY_SHIM);
+    apply();
     config_read(environ, &config, NULL, 0);
-    char *library = wanted.shim ? named_library(wanted.shim) : own_library();
+    char *library = shim ? named_library(shim) : own_library();
 
     if (config.mode != MODE_PASSTHROUGH && config.log != LOG_OFF)
         settings_unknown(warn, &config);
-    char *path = program_find(*wanted.command);
+    char *path = program_find(*command);
     if (!path)
-        fail_to_start(*wanted.command);
+        fail_to_start(*command);
     set_preload(judge(path, &config) ? library : NULL);
-    execvp(*wanted.command, wanted.command);
-    fail_to_start(*wanted.command);
+    execvp(*command, command);
+    fail_to_start(*command);
 }
