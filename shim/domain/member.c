@@ -14,27 +14,47 @@
 
 /* ---- processes ---- */
 
-/* Reads a process's number, state and start time (proc(5), /proc/PID/stat, fields 1, 3 and 22; the name before the
- * state may contain anything, and ends with the last parenthesis). */
-static bool read_stat(const char *path, uint32_t *pid, char *state, uint32_t *start)
+/* What /proc/PID/stat says of a process (proc(5), fields 1, 3, 20 and 22; the name before the state may contain
+ * anything, and ends with the last parenthesis). */
+struct stat_line {
+    uint32_t pid, threads, start; /* start: what is left of it tells two processes of one number apart */
+    char state;
+};
+
+static const char *read_number(const char *at, uint32_t *number)
+{
+    uint64_t value = 0;
+    for (; *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    *number = (uint32_t)value;
+    return at;
+}
+
+static bool read_stat(const char *path, struct stat_line *line)
 {
     char text[1024];
     if (!os_read_file(path, text, sizeof text))
         return false;
-    *pid = 0;
-    for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
-        *pid = *pid * 10 + (uint32_t)(*digit - '0');
+    read_number(text, &line->pid);
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ')
         return false;
-    *state = at[2];
-    for (int field = 2; field < 22 && at; field++)
+    line->state = at[2];
+    for (int field = 2; field < 22; field++) {
         at = strchr(at + 1, ' ');
-    uint64_t ticks = 0;
-    for (; at && at[1] >= '0' && at[1] <= '9'; at++)
-        ticks = ticks * 10 + (uint64_t)(at[1] - '0');
-    *start = (uint32_t)ticks; /* what is left of it tells two processes of one number apart */
-    return at;
+        if (!at)
+            return false;
+        if (field == 19)
+            read_number(at + 1, &line->threads);
+    }
+    read_number(at + 1, &line->start);
+    return true;
+}
+
+/* The main thread alone may have ended, and be a zombie for as long as others run. */
+static bool has_ended(const struct stat_line *line)
+{
+    return line->state == 'X' || (line->state == 'Z' && line->threads <= 1);
 }
 
 static void put_path(char *path, uint32_t pid)
@@ -52,8 +72,9 @@ static void put_path(char *path, uint32_t pid)
 
 enum life member_life(uint64_t owner)
 {
-    char path[32], state;
-    uint32_t pid = (uint32_t)owner, shown, start;
+    char path[32];
+    struct stat_line line;
+    uint32_t pid = (uint32_t)owner;
     if (pid == 0 || pid > INT32_MAX)
         return LIFE_DEAD;
     int saved = errno;
@@ -64,21 +85,21 @@ enum life member_life(uint64_t owner)
     if (!(owner >> 32))
         return LIFE_ALIVE; /* see member_self() */
     put_path(path, pid);
-    if (!read_stat(path, &shown, &state, &start))
+    if (!read_stat(path, &line))
         return LIFE_ALIVE; /* no /proc */
-    if (start != (uint32_t)(owner >> 32) || state == 'Z' || state == 'X')
+    if (line.start != (uint32_t)(owner >> 32) || has_ended(&line))
         return LIFE_DEAD;
-    return state == 'T' || state == 't' ? LIFE_STOPPED : LIFE_ALIVE;
+    return line.state == 'T' || line.state == 't' ? LIFE_STOPPED : LIFE_ALIVE;
 }
 
 uint64_t member_self(void)
 {
-    char state;
-    uint32_t shown = 0, start = 0, pid = (uint32_t)getpid();
+    struct stat_line line;
+    uint32_t pid = (uint32_t)getpid();
     /* No /proc, or another PID namespace's: others must judge by the number alone. */
-    if (!read_stat("/proc/self/stat", &shown, &state, &start) || shown != pid)
-        start = 0;
-    return (uint64_t)start << 32 | pid;
+    if (!read_stat("/proc/self/stat", &line) || line.pid != pid)
+        line.start = 0;
+    return (uint64_t)line.start << 32 | pid;
 }
 
 /* ---- rows ---- */
@@ -152,8 +173,8 @@ void member_clear(struct table_row *row, uint64_t owner)
 {
     if (load_relaxed(&row->owner) != owner)
         return;
-    /* In this order: a row without an owner may be taken at once, and must want nothing then. */
+    /* In this order: a row without an owner may be taken at once, and must want nothing then. What else is in it is the
+     * next owner's to clear; several may clear one dead owner's row, the last of them late. */
     store_relaxed(&row->want.demand, 0);
-    store_relaxed(&row->activity, 0);
     try_row(row, owner, 0);
 }

@@ -203,11 +203,11 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
     struct table_row *row = &self.table->row[index];
     struct watch *watch = watch_of(wait, index);
     uint64_t activity = load_relaxed(&row->activity);
-    if (activity != watch->activity || load_relaxed(&row->waiting)) {
+    if (activity != watch->activity) {
         *watch = (struct watch){index, activity, now, now};
         return;
     }
-    if (!(uint32_t)activity && now - watch->since >= GRACE) {
+    if (!(uint32_t)activity && !load_relaxed(&row->waiting) && now - watch->since >= GRACE) {
         lapse(row);
     } else if (now - watch->looked >= LOOK) {
         uint64_t owner = load_relaxed(&row->owner);
@@ -266,13 +266,34 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
 
 /* ---- waiting ---- */
 
+static bool leader_waits(uint64_t turn)
+{
+    unsigned leader = leader_of(turn);
+    return leader < TABLE_ROWS && leader != self.index &&
+           __atomic_load_n(&self.table->row[leader].waiting, __ATOMIC_SEQ_CST); /* see wait_for_turn() */
+}
+
+/* If somebody else's turn has come, it waits for us to leave. A leader that has just looked round, and found us inside,
+ * is on its way to sleep: for it the word itself must change. */
+static void step_out(struct table_row *row)
+{
+    __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
+    uint64_t turn = load_turn();
+    if (turn == load_relaxed(&self.granted))
+        return;
+    if (leader_waits(turn))
+        touch_turn();
+    else
+        os_wake_shared(futex(), INT_MAX);
+}
+
 /* Enters under `turn`; false: it has changed meanwhile. */
 static bool step_in(struct table_row *row, uint64_t turn)
 {
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
     if (load_turn() == turn)
         return true;
-    __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
+    step_out(row);
     return false;
 }
 
@@ -285,7 +306,7 @@ static void run_anyway(struct table_row *row, enum symbol call, const void *call
             store_relaxed(&self.table->row[i].want.demand, 0);
     touch_turn();
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
-    store_relaxed(&self.granted, load_turn());
+    store_relaxed(&self.granted, 0); /* for this one region */
     report_downgrade(call, REASON_TURN, caller);
 }
 
@@ -308,42 +329,63 @@ static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
     os_wait_shared(futex(), (uint32_t)turn, time < left ? time : left);
 }
 
-/* Returns false if the domain is gone. */
-static bool wait_for_turn(struct table_row *row, enum symbol call, const void *caller)
+/* How long a wait of `rank` others before us may still last. */
+static int64_t time_left(int64_t begin, unsigned rank, int64_t now)
 {
-    const int64_t quantum = (int64_t)settings.quantum_ms * MILLISECOND;
-    const int64_t patience = (int64_t)settings.patience_ms * MILLISECOND;
+    if (rank > MOST_BEFORE)
+        rank = MOST_BEFORE;
+    return begin + ((int64_t)settings.patience_ms + 2 * (int64_t)rank * settings.quantum_ms) * MILLISECOND - now;
+}
+
+/* The leader's time is over. One that has not got in yet, because somebody does not leave, keeps its turn. */
+static bool is_over(uint64_t turn, int64_t now)
+{
+    uint32_t age = age_of(turn, now);
+    return age >= settings.quantum_ms && (!leader_waits(turn) || age >= settings.quantum_ms + settings.patience_ms);
+}
+
+/* It is our turn, and has been for a while, but only now it can begin. */
+static bool is_late(uint64_t turn, int64_t now)
+{
+    return leader_of(turn) == self.index && age_of(turn, now) >= settings.quantum_ms / 2 + 1;
+}
+
+/* Returns false if the domain is gone. */
+static bool wait_for_turn(struct table_row *row, unsigned size, enum symbol call, const void *caller)
+{
     int64_t begin = 0;
     struct wait wait = {.watching = 0};
     bool parked = false;
     while (is_ours(row)) {
+        announce(row, size); /* again: somebody may have taken us for idle, or for dead */
         int64_t now = os_now();
         uint64_t turn = load_turn();
         struct share_verdict verdict = look_round(&wait, turn, now);
-        if (verdict.runs && !wait.blocked) {
-            if (!step_in(row, turn))
-                continue;
+        bool may_run = verdict.runs && !wait.blocked;
+        bool begins_late = begin && verdict.contended && is_late(turn, now);
+        if (may_run && !begins_late && step_in(row, turn)) {
             store_relaxed(&self.granted, turn); /* only ever compared to the turn */
             return true;
         }
         if (!begin) {
             begin = now;
-            store_relaxed(&row->waiting, 1);
+            /* Sequentially consistent: who leaves a region sees that we wait, or we see that it has left. */
+            __atomic_store_n(&row->waiting, 1, __ATOMIC_SEQ_CST);
             clear_dead();
             continue;
         }
-        if (!parked)
-            parked = park(row);
-        /* Whoever waits may have to wait for everybody before it. */
-        int64_t left =
-            begin + patience + (int64_t)(wait.rank < MOST_BEFORE ? wait.rank : MOST_BEFORE) * 2 * quantum - now;
+        int64_t left = time_left(begin, wait.rank, now);
         if (left <= 0) {
             run_anyway(row, call, caller);
             return true;
         }
-        if (!verdict.runs && age_of(turn, now) * (int64_t)MILLISECOND >= quantum)
+        if (!parked)
+            parked = park(row);
+        if (may_run && begins_late)
+            change_turn(turn, self.index, milliseconds(now));
+        else if (!verdict.runs && is_over(turn, now))
             change_turn(turn, verdict.next, milliseconds(now));
-        else
+        else if (!may_run)
             sleep_for_turn(&wait, turn, left);
     }
     return false;
@@ -365,9 +407,8 @@ static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol ca
         report_downgrade(call, REASON_DOMAIN, caller);
         return false;
     }
-    announce(row, size);
     int64_t begin = os_now();
-    bool entered = wait_for_turn(row, call, caller);
+    bool entered = wait_for_turn(row, size, call, caller);
     store_relaxed(&row->waited_ms, load_relaxed(&row->waited_ms) + milliseconds(os_now() - begin));
     store_relaxed(&row->waiting, 0);
     park_end();
@@ -388,10 +429,7 @@ void turn_leave(uint32_t owed)
     struct table_row *row = load_acquire(&self.row);
     if (!row || load_relaxed(&self.stay) != owed)
         return; /* the row was given back meanwhile, or is the parent's */
-    __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
-    /* Somebody else's turn has come, and waits for us to leave. */
-    if (load_turn() != load_relaxed(&self.granted))
-        os_wake_shared(futex(), INT_MAX);
+    step_out(row);
 }
 
 void turn_quit(void)
