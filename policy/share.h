@@ -20,7 +20,8 @@ enum { SHARE_CPUS = 1024, SHARE_WORDS = SHARE_CPUS / 64 };
 /* What a member wants. All zero: nothing. */
 struct share_want {
     uint64_t cpus[SHARE_WORDS]; /* the affinity mask, CPU 0 in the lowest bit of the first word */
-    uint32_t demand;            /* CPUs that its gang uses; more than the mask has means all of them */
+    uint32_t demand;            /* CPUs that its gang needs; more than the mask has means all of them */
+    uint32_t wish;              /* CPUs that it can use; no more than demand: its size is fixed */
 };
 
 /* `count` members; the first one's want is at `first`, each other one `stride` bytes after the one before. */
@@ -39,5 +40,10 @@ struct share_verdict {
 /* What the table says to the member `me`, while `leader` has the turn. A leader out of range counts as the first.
  * `runs`, if it is not NULL, gets for each member whether it may run. */
 struct share_verdict share_decide(const struct share_table *table, unsigned leader, unsigned me, bool *runs);
+
+/* How many CPUs `me` may use if it runs: what it needs, and its part of what nobody needs. That is dealt out one by
+ * one, in the order of the table from the leader on, to those who run and can use more. (Equipartition, as in process
+ * control: Tucker and Gupta, 1989.) At least 1. */
+unsigned share_size(const struct share_table *table, unsigned leader, unsigned me);
 
 #endif

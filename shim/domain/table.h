@@ -24,7 +24,7 @@ struct table_row {
                           own */
     uint64_t reserved2[7];
     struct share_want want; /* demand is written last, and read first */
-    uint32_t pad[29];
+    uint32_t pad[28];
 } __attribute__((aligned(64)));
 
 /* turn: whose it is, and a number that changes with everything that may change who runs. Its low half is the futex that

@@ -32,6 +32,7 @@ static union {
         uint32_t index;
         uint32_t stay; /* which of `stays` this is */
         uint64_t owner;
+        unsigned share;   /* of our malleable gangs, under `granted` */
         uint64_t granted; /* while self.table->turn is this, our gangs run; 0, which no turn is: never */
     };
     char page[OS_PAGE];
@@ -137,20 +138,36 @@ static void read_mask(struct share_want *want)
     memcpy(want->cpus, &set, sizeof set);
 }
 
+/* A malleable gang needs one CPU, and can use more. */
+static unsigned needs(const struct gang *gang)
+{
+    return gang->is_malleable ? 1 : gang->size;
+}
+
+static bool is_announced(const struct table_row *row, const struct gang *gang)
+{
+    return load_relaxed(&row->want.demand) >= needs(gang) &&
+           (!gang->is_malleable || load_relaxed(&row->want.wish) >= gang->size);
+}
+
 /* Says what our gang wants, if that is not what the table says. */
-static void announce(struct table_row *row, unsigned size)
+static void announce(struct table_row *row, const struct gang *gang)
 {
     uint32_t rows = load_relaxed(&self.table->rows);
     while (rows <= self.index)
         if (__atomic_compare_exchange_n(&self.table->rows, &rows, self.index + 1, true, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             break;
-    uint32_t demand = load_relaxed(&row->want.demand);
-    if (demand >= size)
+    if (is_announced(row, gang))
         return;
-    if (!demand)
+    uint32_t demand = load_relaxed(&row->want.demand);
+    if (!demand) {
         read_mask(&row->want);
-    store_release(&row->want.demand, size);
+        store_relaxed(&row->want.wish, 0);
+    }
+    if (gang->is_malleable)
+        store_relaxed(&row->want.wish, gang->size);
+    store_release(&row->want.demand, demand > needs(gang) ? demand : needs(gang));
     touch_turn();
 }
 
@@ -238,13 +255,18 @@ static void clear_dead(void)
         touch_turn();
 }
 
+static struct share_table whole_table(void)
+{
+    uint32_t rows = load_relaxed(&self.table->rows);
+    return (struct share_table){&self.table->row[0].want, sizeof(struct table_row),
+                                rows < TABLE_ROWS ? rows : TABLE_ROWS};
+}
+
 /* Goes through the table as it is under `turn`. */
 static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t now)
 {
     bool runs[TABLE_ROWS];
-    uint32_t rows = load_relaxed(&self.table->rows);
-    const struct share_table all = {&self.table->row[0].want, sizeof(struct table_row),
-                                    rows < TABLE_ROWS ? rows : TABLE_ROWS};
+    const struct share_table all = whole_table();
     struct share_verdict verdict = share_decide(&all, leader_of(turn), self.index, runs);
     wait->rank = wait->refused = 0;
     wait->blocked = false;
@@ -298,7 +320,7 @@ static bool step_in(struct table_row *row, uint64_t turn)
 }
 
 /* Its time is over: it runs beside those who would not go. They are not waited for again until their next region. */
-static void run_anyway(struct table_row *row, enum symbol call, const void *caller)
+static void run_anyway(struct table_row *row, const struct gang *gang)
 {
     uint32_t rows = load_relaxed(&self.table->rows);
     for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++)
@@ -307,7 +329,7 @@ static void run_anyway(struct table_row *row, enum symbol call, const void *call
     touch_turn();
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
     store_relaxed(&self.granted, 0); /* for this one region */
-    report_downgrade(call, REASON_TURN, caller);
+    report_downgrade(gang->call, REASON_TURN, gang->caller);
 }
 
 /* Our pool threads give their CPUs to the others, unless a thread of ours still is in a region. */
@@ -327,6 +349,24 @@ static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
     /* The first in line watches; the others look in now and then, in case it is stopped. */
     int64_t time = GRACE * (int64_t)(1 + wait->rank);
     os_wait_shared(futex(), (uint32_t)turn, time < left ? time : left);
+}
+
+static void fit(struct gang *gang)
+{
+    unsigned share = load_relaxed(&self.share);
+    if (gang->is_malleable && share < gang->size)
+        gang->size = share;
+}
+
+/* We are inside under `turn`: until it changes our gangs may enter, of the size that is computed here. */
+static void take_share(struct gang *gang, uint64_t turn)
+{
+    if (gang->is_malleable) {
+        const struct share_table all = whole_table();
+        store_relaxed(&self.share, share_size(&all, leader_of(turn), self.index));
+    }
+    store_release(&self.granted, turn); /* with the share */
+    fit(gang);
 }
 
 /* How long a wait of `rank` others before us may still last. */
@@ -351,20 +391,20 @@ static bool is_late(uint64_t turn, int64_t now)
 }
 
 /* Returns false if the domain is gone. */
-static bool wait_for_turn(struct table_row *row, unsigned size, enum symbol call, const void *caller)
+static bool wait_for_turn(struct table_row *row, struct gang *gang)
 {
     int64_t begin = 0;
     struct wait wait = {.watching = 0};
     bool parked = false;
     while (is_ours(row)) {
-        announce(row, size); /* again: somebody may have taken us for idle, or for dead */
+        announce(row, gang); /* again: somebody may have taken us for idle, or for dead */
         int64_t now = os_now();
         uint64_t turn = load_turn();
         struct share_verdict verdict = look_round(&wait, turn, now);
         bool may_run = verdict.runs && !wait.blocked;
         bool begins_late = begin && verdict.contended && is_late(turn, now);
         if (may_run && !begins_late && step_in(row, turn)) {
-            store_relaxed(&self.granted, turn); /* only ever compared to the turn */
+            take_share(gang, turn);
             return true;
         }
         if (!begin) {
@@ -376,7 +416,7 @@ static bool wait_for_turn(struct table_row *row, unsigned size, enum symbol call
         }
         int64_t left = time_left(begin, wait.rank, now);
         if (left <= 0) {
-            run_anyway(row, call, caller);
+            run_anyway(row, gang);
             return true;
         }
         if (!parked)
@@ -391,37 +431,49 @@ static bool wait_for_turn(struct table_row *row, unsigned size, enum symbol call
     return false;
 }
 
-static __attribute__((noinline)) bool enter_slowly(unsigned size, enum symbol call, const void *caller)
+/* Our row, after joining if need be; NULL: there is no domain to wait in. */
+static struct table_row *row_to_wait_in(enum symbol call, const void *caller)
 {
     if (load_relaxed(&self.alone))
-        return false;
+        return NULL;
     struct table_row *row = load_acquire(&self.row);
     if (!row) {
         join_domain(call, caller);
         row = load_acquire(&self.row);
-        if (!row)
-            return false;
     }
-    if (!is_ours(row)) {
+    if (row && !is_ours(row)) {
         leave_domain();
         report_downgrade(call, REASON_DOMAIN, caller);
-        return false;
+        return NULL;
     }
+    return row;
+}
+
+static __attribute__((noinline)) bool enter_slowly(struct gang *gang)
+{
+    int saved = errno;
     int64_t begin = os_now();
-    bool entered = wait_for_turn(row, size, call, caller);
-    store_relaxed(&row->waited_ms, load_relaxed(&row->waited_ms) + milliseconds(os_now() - begin));
-    store_relaxed(&row->waiting, 0);
-    park_end();
-    return entered;
+    struct table_row *row = row_to_wait_in(gang->call, gang->caller);
+    bool is_inside = row && wait_for_turn(row, gang);
+    if (row) {
+        store_relaxed(&row->waited_ms, load_relaxed(&row->waited_ms) + milliseconds(os_now() - begin));
+        store_relaxed(&row->waiting, 0);
+        park_end();
+    }
+    errno = saved;
+    return is_inside;
 }
 
 /* ---- around a region ---- */
 
-uint32_t turn_enter(unsigned size, enum symbol call, const void *caller)
+uint32_t turn_enter(struct gang *gang)
 {
     struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see join_domain() */
-    bool is_inside = row && load_relaxed(&row->want.demand) >= size && step_in(row, load_relaxed(&self.granted));
-    return is_inside || enter_slowly(size, call, caller) ? load_relaxed(&self.stay) : 0;
+    if (row && is_announced(row, gang) && step_in(row, load_acquire(&self.granted)))
+        fit(gang);
+    else if (!enter_slowly(gang))
+        return 0;
+    return load_relaxed(&self.stay);
 }
 
 void turn_leave(uint32_t owed)

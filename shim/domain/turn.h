@@ -12,11 +12,19 @@
 
 #include "shim/switchboard/switchboard.h"
 
-/* Waits until a gang of `size` threads may run. `call` and `caller` are for the log. What turn_leave() is owed when it
+/* The threads of a region that is about to begin. */
+struct gang {
+    unsigned size;
+    bool is_malleable; /* any smaller size will do as well */
+    enum symbol call;  /* for the log, as the next one */
+    const void *caller;
+};
+
+/* Waits until the gang may run. A malleable one gets the size that is its share now. What turn_leave() is owed when it
  * has run, a number of 16 bits; 0: nothing. Context: any thread that is in no gang of its process; under no lock. Keeps
  * errno, is no cancellation point.
  */
-uint32_t turn_enter(unsigned size, enum symbol call, const void *caller);
+uint32_t turn_enter(struct gang *gang);
 void turn_leave(uint32_t owed);
 
 /* This program ends here, or becomes another one: its row goes. Nothing in a vfork child. Context: any, also a signal

@@ -1,7 +1,9 @@
 /* GNU OpenMP: the entry points that gcc emits where a program starts a team (gcc, libgomp/libgomp_g.h).
  *
  * A region inside another one runs on what the outer one has; one of a single thread needs nobody else. */
+#include "shim/domain/recognise.h"
 #include "shim/domain/turn.h"
+#include "shim/startup.h"
 #include "shim/team/libomp.h"
 #include "shim/team/runtime.h"
 #include "shim/thread/worker.h"
@@ -9,14 +11,24 @@
 #define CALLER __builtin_return_address(0)
 
 struct region {
-    const struct runtime *runtime; /* NULL: there is none */
-    uint32_t owed;                 /* to turn_leave() */
+    const struct runtime_copy *runtime; /* NULL: there is none */
+    unsigned threads;                   /* what the runtime is asked for */
+    uint32_t owed;                      /* to turn_leave() */
 };
+
+/* Whether a team without a num_threads clause may be smaller than the program was told: where the program or the user
+ * says so. OpenBLAS divides its work by what it was told, whatever they say. */
+static bool is_malleable(const struct omp *omp, const void *caller)
+{
+    struct object object;
+    bool is_allowed = settings.teams == TEAMS_MALLEABLE || (omp->get_dynamic && omp->get_dynamic());
+    return is_allowed && runtime_of(caller, &object) != RUNTIME_OPENBLAS;
+}
 
 /* Before a region that asked for `threads` (0: as many as the runtime chooses), of which it can use `most`. */
 static struct region enter(enum symbol symbol, unsigned threads, unsigned most, const void *caller)
 {
-    struct region region = {.runtime = runtime_behind(caller)};
+    struct region region = {.runtime = runtime_behind(caller), .threads = threads};
     if (threads == 1 || most == 1 || !region.runtime)
         return region;
     const struct omp *omp = &region.runtime->omp;
@@ -24,10 +36,15 @@ static struct region enter(enum symbol symbol, unsigned threads, unsigned most, 
         return region;
     if (region.runtime->is_libomp && libomp_watches_itself())
         return region;
-    unsigned size = threads ? threads : (unsigned)omp->get_max_threads();
-    if (most && size > most)
-        size = most;
-    region.owed = size > 1 ? turn_enter(size, symbol, caller) : 0;
+    struct gang gang = {threads ? threads : (unsigned)omp->get_max_threads(), false, symbol, caller};
+    if (most && gang.size > most)
+        gang.size = most;
+    if (gang.size <= 1)
+        return region;
+    gang.is_malleable = !threads && is_malleable(omp, caller);
+    region.owed = turn_enter(&gang);
+    if (gang.is_malleable)
+        region.threads = gang.size;
     return region;
 }
 
@@ -44,14 +61,14 @@ static void leave(const struct region *region)
 void managed_GOMP_parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel, threads, 0, CALLER);
-    BEHIND(region, GOMP_parallel)(run, data, threads, flags);
+    BEHIND(region, GOMP_parallel)(run, data, region.threads, flags);
     leave(&region);
 }
 
 unsigned managed_GOMP_parallel_reductions(void (*run)(void *), void *data, unsigned threads, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel_reductions, threads, 0, CALLER);
-    unsigned size = BEHIND(region, GOMP_parallel_reductions)(run, data, threads, flags);
+    unsigned size = BEHIND(region, GOMP_parallel_reductions)(run, data, region.threads, flags);
     leave(&region);
     return size;
 }
@@ -59,7 +76,7 @@ unsigned managed_GOMP_parallel_reductions(void (*run)(void *), void *data, unsig
 void managed_GOMP_parallel_sections(void (*run)(void *), void *data, unsigned threads, unsigned count, unsigned flags)
 {
     struct region region = enter(SYMBOL_GOMP_parallel_sections, threads, count, CALLER);
-    BEHIND(region, GOMP_parallel_sections)(run, data, threads, count, flags);
+    BEHIND(region, GOMP_parallel_sections)(run, data, region.threads, count, flags);
     leave(&region);
 }
 
@@ -68,7 +85,7 @@ void managed_GOMP_parallel_sections(void (*run)(void *), void *data, unsigned th
                         long chunk, unsigned flags)                                                                    \
     {                                                                                                                  \
         struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
-        BEHIND(region, name)(run, data, threads, start, end, step, chunk, flags);                                      \
+        BEHIND(region, name)(run, data, region.threads, start, end, step, chunk, flags);                               \
         leave(&region);                                                                                                \
     }
 LOOP_WITH_CHUNK(GOMP_parallel_loop_static)
@@ -82,7 +99,7 @@ LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_guided)
                         unsigned flags)                                                                                \
     {                                                                                                                  \
         struct region region = enter(SYMBOL_##name, threads, 0, CALLER);                                               \
-        BEHIND(region, name)(run, data, threads, start, end, step, flags);                                             \
+        BEHIND(region, name)(run, data, region.threads, start, end, step, flags);                                      \
         leave(&region);                                                                                                \
     }
 LOOP(GOMP_parallel_loop_runtime)
@@ -95,7 +112,7 @@ LOOP(GOMP_parallel_loop_maybe_nonmonotonic_runtime)
 static struct region start(enum symbol symbol, unsigned threads, unsigned most, const void *caller)
 {
     if (slot.owed)
-        return (struct region){.runtime = runtime_behind(caller)};
+        return (struct region){.runtime = runtime_behind(caller), .threads = threads};
     struct region region = enter(symbol, threads, most, caller);
     slot.owed = (uint16_t)region.owed;
     if (region.owed && region.runtime->omp.get_level)
@@ -106,13 +123,13 @@ static struct region start(enum symbol symbol, unsigned threads, unsigned most, 
 void managed_GOMP_parallel_start(void (*run)(void *), void *data, unsigned threads)
 {
     struct region region = start(SYMBOL_GOMP_parallel_start, threads, 0, CALLER);
-    BEHIND(region, GOMP_parallel_start)(run, data, threads);
+    BEHIND(region, GOMP_parallel_start)(run, data, region.threads);
 }
 
 void managed_GOMP_parallel_sections_start(void (*run)(void *), void *data, unsigned threads, unsigned count)
 {
     struct region region = start(SYMBOL_GOMP_parallel_sections_start, threads, count, CALLER);
-    BEHIND(region, GOMP_parallel_sections_start)(run, data, threads, count);
+    BEHIND(region, GOMP_parallel_sections_start)(run, data, region.threads, count);
 }
 
 #define LOOP_START_WITH_CHUNK(name)                                                                                    \
@@ -120,7 +137,7 @@ void managed_GOMP_parallel_sections_start(void (*run)(void *), void *data, unsig
                         long chunk)                                                                                    \
     {                                                                                                                  \
         struct region region = start(SYMBOL_##name, threads, 0, CALLER);                                               \
-        BEHIND(region, name)(run, data, threads, first, end, step, chunk);                                             \
+        BEHIND(region, name)(run, data, region.threads, first, end, step, chunk);                                      \
     }
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_static_start)
 LOOP_START_WITH_CHUNK(GOMP_parallel_loop_dynamic_start)
@@ -130,12 +147,12 @@ void managed_GOMP_parallel_loop_runtime_start(void (*run)(void *), void *data, u
                                               long step)
 {
     struct region region = start(SYMBOL_GOMP_parallel_loop_runtime_start, threads, 0, CALLER);
-    BEHIND(region, GOMP_parallel_loop_runtime_start)(run, data, threads, first, end, step);
+    BEHIND(region, GOMP_parallel_loop_runtime_start)(run, data, region.threads, first, end, step);
 }
 
 void managed_GOMP_parallel_end(void)
 {
-    const struct runtime *runtime = runtime_behind(CALLER);
+    const struct runtime_copy *runtime = runtime_behind(CALLER);
     void (*end)(void) = (void (*)(void))runtime_function(runtime, SYMBOL_GOMP_parallel_end);
     end();
     if (slot.owed && runtime && runtime->omp.get_level && runtime->omp.get_level() <= slot.owed_level) {

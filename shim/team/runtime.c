@@ -10,18 +10,18 @@
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
-enum { COPIES = 16 };
-static struct runtime copies[COPIES];
+enum { COPIES = 64 };
+static struct runtime_copy copies[COPIES];
 
 /* The one that the program started with, if any: it serves all callers. */
-static const struct runtime *first_copy;
+static const struct runtime_copy *first_copy;
 
 /* Otherwise: which copy stands behind a place in the program, as long as the object there, and the copy, are loaded. */
 enum { PLACES = 1024, TRIES = 8 };
 static struct place {
     const void *caller;
     const struct link_map *map;
-    const struct runtime *runtime;
+    const struct runtime_copy *runtime;
 } places[PLACES];
 
 static struct place *place_of(const void *caller, unsigned attempt)
@@ -31,14 +31,14 @@ static struct place *place_of(const void *caller, unsigned attempt)
 }
 
 /* Whether the loader still has it there. Before glibc 2.35 it cannot be asked, and is believed to. */
-static bool is_loaded(const struct runtime *runtime)
+static bool is_loaded(const struct runtime_copy *runtime)
 {
     struct object object;
     const void *inside = runtime->entry[0];
     return !object_find(inside, &object) || (object.map == runtime->object && object.base == runtime->base);
 }
 
-static bool still_holds(const struct place *place, const struct runtime *runtime)
+static bool still_holds(const struct place *place, const struct runtime_copy *runtime)
 {
     struct object object;
     return is_loaded(runtime) && (!object_find(place->caller, &object) || object.map == load_relaxed(&place->map));
@@ -46,7 +46,7 @@ static bool still_holds(const struct place *place, const struct runtime *runtime
 
 /* ---- looking for it ---- */
 
-static void read_interface(struct runtime *runtime, const struct link_map *map)
+static void read_interface(struct runtime_copy *runtime, const struct link_map *map)
 {
     static const char *const names[RUNTIME_SYMBOLS] = {
 #define NAME_LIBC(name)
@@ -84,7 +84,7 @@ static bool has_static_tls(const struct link_map *map)
 }
 
 /* What the loader knows of an object's thread-local data. */
-static void read_tls(struct runtime *runtime, const struct dl_phdr_info *object)
+static void read_tls(struct runtime_copy *runtime, const struct dl_phdr_info *object)
 {
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &object->dlpi_phdr[i];
@@ -103,7 +103,7 @@ struct tls_index {
 };
 
 /* A walk does not tell the address where the object came late: the loader itself finds it out at the first access. */
-static void find_tls(struct runtime *runtime)
+static void find_tls(struct runtime_copy *runtime)
 {
     struct tls_index start = {runtime->tls_module, 0};
     void *(*get_address)(struct tls_index *) = (void *(*)(struct tls_index *))lookup_first("__tls_get_addr");
@@ -115,7 +115,7 @@ static void find_tls(struct runtime *runtime)
 }
 
 /* One at a time. A reader that finds the caller finds what belongs to it, or what is_loaded() refuses. */
-static void remember(const void *caller, const struct link_map *map, const struct runtime *runtime)
+static void remember(const void *caller, const struct link_map *map, const struct runtime_copy *runtime)
 {
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         struct place *place = place_of(caller, attempt);
@@ -133,13 +133,13 @@ struct search {
     const void *caller;
     const struct link_map *from, *global;
     bool is_begun, is_asked, is_ambiguous;
-    struct runtime *runtime; /* the answer */
+    struct runtime_copy *runtime; /* the answer */
 };
 
 /* The copy's record, an old or a new one; NULL: there are too many. Those that were unloaded make room. */
-static struct runtime *record_of(const struct link_map *map)
+static struct runtime_copy *record_of(const struct link_map *map)
 {
-    struct runtime *room = NULL;
+    struct runtime_copy *room = NULL;
     for (unsigned i = COPIES; i-- > 0;) {
         bool is_there = copies[i].object && is_loaded(&copies[i]);
         if (is_there && copies[i].object == map)
@@ -195,7 +195,7 @@ static const struct link_map *ask_loader(void)
     return address && object_find(address, &object) ? object.map : NULL;
 }
 
-static __attribute__((noinline)) const struct runtime *find(const void *caller)
+static __attribute__((noinline)) const struct runtime_copy *find(const void *caller)
 {
     struct object object;
     struct search search = {.caller = caller};
@@ -216,15 +216,15 @@ static __attribute__((noinline)) const struct runtime *find(const void *caller)
     return search.runtime;
 }
 
-const struct runtime *runtime_behind(const void *caller)
+const struct runtime_copy *runtime_behind(const void *caller)
 {
-    const struct runtime *first = load_acquire(&first_copy); /* with its record */
+    const struct runtime_copy *first = load_acquire(&first_copy); /* with its record */
     if (first)
         return first;
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         const struct place *place = place_of(caller, attempt);
         const void *known = load_acquire(&place->caller);
-        const struct runtime *runtime = load_relaxed(&place->runtime);
+        const struct runtime_copy *runtime = load_relaxed(&place->runtime);
         if (known == caller && still_holds(place, runtime))
             return runtime;
         if (known == caller || !known)
@@ -253,12 +253,12 @@ static bool is_of_old_interface(enum symbol symbol)
 
 void *runtime_entry(enum symbol symbol, const void *caller, bool *is_for_good)
 {
-    const struct runtime *runtime = runtime_behind(caller);
+    const struct runtime_copy *runtime = runtime_behind(caller);
     *is_for_good = runtime && runtime == load_relaxed(&first_copy);
     return runtime_function(runtime, symbol);
 }
 
-void *runtime_function(const struct runtime *runtime, enum symbol symbol)
+void *runtime_function(const struct runtime_copy *runtime, enum symbol symbol)
 {
     void *entry = runtime ? runtime->entry[symbol - LIBC_SYMBOLS] : NULL;
     if (entry)
@@ -300,7 +300,7 @@ static void restore_choices(const struct omp *omp, const struct choices *before)
         omp->set_default_device(before->device);
 }
 
-static bool can_be_reset(const struct runtime *runtime)
+static bool can_be_reset(const struct runtime_copy *runtime)
 {
     const struct omp *omp = &runtime->omp;
     return runtime->object && load_relaxed(&runtime->tls_is_known) && omp->get_level && omp->get_max_threads &&
@@ -310,7 +310,7 @@ static bool can_be_reset(const struct runtime *runtime)
 void runtime_postfork_child(void)
 {
     for (unsigned i = 0; i < COPIES; i++) {
-        const struct runtime *runtime = &copies[i];
+        const struct runtime_copy *runtime = &copies[i];
         if (!can_be_reset(runtime) || runtime->omp.get_level() > 0)
             continue; /* forked inside a region, whose end needs all that */
         struct choices choices = read_choices(&runtime->omp);

@@ -30,7 +30,7 @@ struct omp {
     void (*set_default_device)(int);
 };
 
-struct runtime {
+struct runtime_copy {
     const struct link_map *object; /* NULL: this record is free */
     uintptr_t base;
     void *entry[RUNTIME_SYMBOLS];
@@ -45,11 +45,11 @@ struct runtime {
 
 /* The copy behind calls from the code at `caller`; NULL: there is none, or too many. Context: any thread, under no
  * lock; the first call from a place takes the loader's lock. */
-const struct runtime *runtime_behind(const void *caller);
+const struct runtime_copy *runtime_behind(const void *caller);
 
 /* A copy's entry point; where it has none, or there is no copy, a stand-in that runs the region on the calling thread.
  */
-void *runtime_function(const struct runtime *runtime, enum symbol symbol);
+void *runtime_function(const struct runtime_copy *runtime, enum symbol symbol);
 
 /* Where a call from the code at `caller` goes without us; *is_for_good: and any other call, as long as the program
  * runs. */

@@ -55,7 +55,8 @@ __attribute__((destructor)) static void at_exit(void)
 {
     /* From here on no idle worker ends: what it would need may be torn down. Those that are about to have done it. */
     store_relaxed(&closing, true);
-    await_leaving();
+    if (!pool_is_forgotten()) /* a process that restricts its system calls has none to spare for that */
+        await_leaving();
     if (is_tidy)
         pool_join_idle();
     lock(&pool.lock);
@@ -363,6 +364,8 @@ static void await_leaving(void)
 {
     enum { TRIES = 1000, PAUSE_NS = 100000 };
     static const uint32_t never;
+    if (!load_relaxed(&pool.left))
+        return; /* not even a system call is made where there were no threads */
     pid_t process = getpid();
     int saved = errno;
     for (int i = 0, tries = 0; i < MOST_LEFT; i++) {

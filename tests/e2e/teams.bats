@@ -316,3 +316,31 @@ END
     [[ $output == "[True, "*"] True" && $output != *False* ]]
     [ -z "$stderr" ]
 }
+
+# on_two COMMAND...: managed, on two CPUs.
+on_two() {
+    local cpus
+    cpus=$(taskset -cp $$ | sed 's/.*: //; s/-/,/' | cut -d, -f1,2)
+    taskset -c "$cpus" env LD_PRELOAD="$SHIM" UNIRUN_COMPAT_MODE=managed "$@"
+}
+
+@test "a team that may be smaller gets its share of the CPUs, and is told as many as ever" {
+    [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+    cd "$BATS_TEST_TMPDIR"
+    # Alone, all of them; beside another such program, half; and a clause is a clause.
+    export UNIRUN_TEAMS=malleable UNIRUN_PATIENCE_MS=50 UNIRUN_LOG=off
+    run on_two timeout 30 "$PROGRAMS/teams_sizes" 100
+    [ "$output" = "told 2, from 2 to 2, asked for 2: 2" ]
+    on_two timeout 30 "$PROGRAMS/teams_sizes" 0 there 3>&- &
+    while ! [ -e there ]; do sleep 0.01; done
+    run on_two timeout 30 "$PROGRAMS/teams_sizes" 100
+    [ "$output" = "told 2, from 1 to 1, asked for 2: 2" ]
+    rm there
+    wait $!
+}
+
+@test "a team is not smaller where nobody has allowed it" {
+    [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+    run on_two OMP_DYNAMIC=false timeout 30 "$PROGRAMS/teams_sizes" 100
+    [ "$output" = "told 2, from 2 to 2, asked for 2: 2" ]
+}

@@ -399,6 +399,83 @@ static void garbage_has_an_answer(void **state)
     for_many(fill_with_garbage, check_that_there_is_an_answer);
 }
 
+/* ---- sizes ---- */
+
+static unsigned size_of(unsigned count, unsigned leader, unsigned me)
+{
+    struct share_table table = table_of(count);
+    return share_size(&table, leader, me);
+}
+
+static void put_malleable(unsigned member, unsigned wish, unsigned first, unsigned cpus)
+{
+    put(member, 1, first, cpus);
+    rows[member].want.wish = wish;
+}
+
+static void who_is_alone_gets_what_it_wishes(void **state)
+{
+    (void)state;
+    put_malleable(0, 4, 0, 8);
+    assert_int_equal(size_of(1, 0, 0), 4);
+    put_malleable(0, 100, 0, 8);
+    assert_int_equal(size_of(1, 0, 0), 8);
+    put(0, 3, 0, 8); /* one of a fixed size */
+    assert_int_equal(size_of(1, 0, 0), 3);
+}
+
+static void what_nobody_needs_is_dealt_out_from_the_leader_on(void **state)
+{
+    (void)state;
+    put_malleable(0, 4, 0, 5);
+    put_malleable(1, 4, 0, 5);
+    assert_int_equal(size_of(2, 0, 0), 3);
+    assert_int_equal(size_of(2, 0, 1), 2);
+    assert_int_equal(size_of(2, 1, 1), 3);
+    put_malleable(0, 2, 0, 5); /* what it does not wish is the other's */
+    assert_int_equal(size_of(2, 0, 0), 2);
+    assert_int_equal(size_of(2, 0, 1), 3);
+}
+
+static void a_fixed_size_goes_before(void **state)
+{
+    (void)state;
+    put(0, 2, 0, 4);
+    put_malleable(1, 4, 0, 4);
+    assert_int_equal(size_of(2, 0, 1), 2);
+    put(0, 4, 0, 4); /* it does not fit beside the malleable one, which leads, and has all */
+    assert_int_equal(size_of(2, 1, 1), 4);
+}
+
+static void other_cpus_are_no_part_of_it(void **state)
+{
+    (void)state;
+    put_malleable(0, 8, 0, 2);
+    put_malleable(1, 8, 2, 6);
+    assert_int_equal(size_of(2, 0, 0), 2);
+    assert_int_equal(size_of(2, 0, 1), 6);
+}
+
+/* On CPUs that all may use: no more is given out than there is, and nothing is left while somebody wishes for it. */
+static void sizes_add_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TABLES; i++) {
+        seed = first_seed = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
+        unsigned count = 1 + below(20), cpus = 1 + below(64), leader = below(count), given = 0, wanting = 0;
+        for (unsigned member = 0; member < count; member++)
+            put_malleable(member, below(10), 0, cpus);
+        decide(count, leader, 0);
+        for (unsigned member = 0; member < count; member++) {
+            unsigned size = runs[member] ? size_of(count, leader, member) : 0, wish = rows[member].want.wish;
+            given += size;
+            wanting += runs[member] && size < wish;
+        }
+        REQUIRE(given <= cpus);
+        REQUIRE(given == cpus || !wanting);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -421,6 +498,11 @@ int main(void)
         cmocka_unit_test(nobody_starves),
         cmocka_unit_test(everybody_computes_the_same),
         cmocka_unit_test(garbage_has_an_answer),
+        cmocka_unit_test(who_is_alone_gets_what_it_wishes),
+        cmocka_unit_test(what_nobody_needs_is_dealt_out_from_the_leader_on),
+        cmocka_unit_test(a_fixed_size_goes_before),
+        cmocka_unit_test(other_cpus_are_no_part_of_it),
+        cmocka_unit_test(sizes_add_up),
     };
     return cmocka_run_group_tests_name("share", tests, NULL, NULL);
 }

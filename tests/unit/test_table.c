@@ -52,6 +52,7 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, want, 128, 136);
     FIELD(struct share_want, cpus, 0, 128);
     FIELD(struct share_want, demand, 128, 4);
+    FIELD(struct share_want, wish, 132, 4);
     assert_int_equal(sizeof(struct share_want), 136);
     assert_int_equal(sizeof(struct table_row), 384);
 }
