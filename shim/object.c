@@ -67,9 +67,11 @@ bool object_can_walk(void)
 
 void object_prepare(void)
 {
-    if (!object_can_walk())
+    if (load_relaxed(&wiped.is_prepared) || !object_can_walk())
         return;
-    store_relaxed(&wiped.is_prepared, true);
+    /* Not at start-up: most programs make no thread, and before that every child finds the lock free anyway. */
+    bool is_wiped = os_wipe_in_children(&wiped, sizeof wiped) == 0;
+    store_relaxed(&wiped.is_prepared, is_wiped);
     store_relaxed(&had_threads, true);
 }
 
@@ -93,9 +95,8 @@ bool object_pass_loader(void)
     return true;
 }
 
-bool object_start(void)
+void object_start(void)
 {
     static const struct lookup wanted = {"_dl_find_object", NULL};
     lookup_next(1, &wanted, (void **)&find_object);
-    return os_wipe_in_children(&wiped, sizeof wiped) == 0;
 }

@@ -39,7 +39,7 @@ void object_prepare(void);
 void object_prefork(void);
 void object_postfork(void);
 
-/* Once, at start-up. False: the kernel lacks what it takes to notice every fork. */
-bool object_start(void);
+/* Once, at start-up. */
+void object_start(void);
 
 #endif

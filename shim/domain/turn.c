@@ -47,7 +47,9 @@ static void join_domain(enum symbol call, const void *caller)
     lock(&self.joining);
     if (!self.row && !self.alone) {
         struct table_row *row = NULL;
-        if (!self.table)
+        /* Not at start-up: most programs have no team. */
+        bool is_wiped = park_start() && os_wipe_in_children(&self, sizeof self) == 0;
+        if (!self.table && is_wiped)
             self.table = table_map(settings.domain);
         self.owner = member_self();
         if (self.table)
@@ -502,11 +504,10 @@ void turn_stop(void)
     store_relaxed(&self.alone, true);
 }
 
-bool turn_start(void)
+void turn_start(void)
 {
     if (strcmp(settings.domain, "private") == 0)
         self.alone = true;
-    return park_start() && os_wipe_in_children(&self, sizeof self) == 0;
 }
 
 __attribute__((destructor)) static void at_exit(void)

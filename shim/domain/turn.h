@@ -34,7 +34,7 @@ void turn_quit(void);
 /* From now on no gang of this process waits for a turn: it may no longer make the system calls. */
 void turn_stop(void);
 
-/* Once, at start-up. False: the kernel lacks what it takes. */
-bool turn_start(void);
+/* Once, at start-up. */
+void turn_start(void);
 
 #endif

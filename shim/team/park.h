@@ -12,7 +12,7 @@
 void park_begin(void);
 void park_end(void);
 
-/* Once, at start-up. */
+/* Before the first park_begin(). False: the kernel lacks what it takes. */
 bool park_start(void);
 
 #endif
