@@ -1,6 +1,5 @@
 #include "shim/object.h"
 
-#include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -32,7 +31,6 @@ static union {
     struct {
         lock_word walking;
         bool is_prepared;
-        bool passing;
     };
     char page[OS_PAGE];
 } wiped __attribute__((aligned(OS_PAGE)));
@@ -83,16 +81,6 @@ void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg)
     else
         visit(NULL, 0, arg);
     unlock(&wiped.walking);
-}
-
-bool object_pass_loader(void)
-{
-    Dl_info info;
-    if (__atomic_exchange_n(&wiped.passing, true, __ATOMIC_ACQUIRE))
-        return false;
-    dladdr((void *)object_pass_loader, &info); /* takes the lock under which libraries are opened, and gives it back */
-    store_release(&wiped.passing, false);      /* acquire and release: one at a time */
-    return true;
 }
 
 void object_start(void)

@@ -28,10 +28,6 @@ void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg)
  * in the child. */
 bool object_can_walk(void);
 
-/* Waits until no library is being opened or closed that was when it was called. False: another thread is waiting for
- * that already. Context: a thread that nobody waits for. */
-bool object_pass_loader(void);
-
 /* The process is about to have a second thread. Context: any thread, as often as one likes. */
 void object_prepare(void);
 

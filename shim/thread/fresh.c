@@ -59,7 +59,9 @@ struct loads {
     unsigned long long adds, subs;
 };
 
-/* Of the last walk: perhaps not up to date. Relaxed: a pair that never was makes a worker retire that need not have. */
+/* Of the last walk: perhaps not up to date. A library counts before it has its thread-local data, but no thread is laid
+ * out in between: since glibc 2.34 both happen under dl_load_tls_lock. Relaxed: a pair that never was makes a worker
+ * retire that need not have. */
 static struct loads last;
 
 static struct loads last_known(void)
@@ -100,22 +102,12 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
     return 0;
 }
 
-/* A library counts before it has its thread-local data. A thread that is made in between lacks them although its number
- * would say that it is the younger one; so a number is given to threads only when the library is complete. */
-static void note_loads(struct loads found)
-{
-    struct loads known = last_known();
-    if (memcmp(&found, &known, sizeof found) == 0 || !object_pass_loader())
-        return;
-    store_relaxed(&last.adds, found.adds);
-    store_relaxed(&last.subs, found.subs);
-}
-
 static struct walk walk_objects(struct loads expected)
 {
     struct walk walk = {.expected = expected};
     object_walk(visit, &walk);
-    note_loads(walk.found);
+    store_relaxed(&last.adds, walk.found.adds);
+    store_relaxed(&last.subs, walk.found.subs);
     return walk;
 }
 
