@@ -16,7 +16,7 @@ enum { TABLE_VERSION = 1, TABLE_ROWS = 1024, TABLE_NAME = 16 };
  * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
 struct table_row {
     uint64_t owner;     /* process id, and its start time << 32, which is 0 where /proc does not tell; 0: a free row */
-    uint32_t waiting;   /* 1: in wait for a turn */
+    uint32_t waiting;   /* in wait for a turn: when it last said so, in milliseconds; 0: it is not */
     uint32_t waited_ms; /* in total */
     char name[TABLE_NAME]; /* the program's, for those who look on; not terminated where it fills the field */
     uint64_t reserved[4];

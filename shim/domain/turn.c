@@ -18,6 +18,9 @@ enum {
     MILLISECOND = 1000000,
     GRACE = 2 * MILLISECOND, /* a member that runs nothing for so long between regions lends its CPUs */
     MOST_BEFORE = 64,        /* members whose turns are waited for */
+    HEARTBEAT_MS =
+        500, /* who waits and was not heard of for so long does not wait any more: stopped, or gone by longjmp */
+    LONGEST_NAP = 100 * MILLISECOND,
     LOOK = 20 * MILLISECOND, /* one that has not moved for so long is looked at: stopped, dead? */
 };
 
@@ -180,6 +183,13 @@ static bool is_inside(const struct table_row *row)
     return (uint32_t)__atomic_load_n(&row->activity, __ATOMIC_SEQ_CST) && load_relaxed(&row->want.demand);
 }
 
+/* `waiting` is when the member last said so, in milliseconds, never 0. */
+static bool is_waiting(const struct table_row *row, int64_t now)
+{
+    uint32_t said = __atomic_load_n(&row->waiting, __ATOMIC_SEQ_CST); /* see wait_for_turn() */
+    return said && milliseconds(now) - said + 1 < HEARTBEAT_MS;
+}
+
 /* The member does not use what it wants: it lends its CPUs until its next region. */
 static void lapse(struct table_row *row)
 {
@@ -226,7 +236,7 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
         *watch = (struct watch){index, activity, now, now};
         return;
     }
-    if (!(uint32_t)activity && !load_relaxed(&row->waiting) && now - watch->since >= GRACE) {
+    if (!(uint32_t)activity && !is_waiting(row, now) && now - watch->since >= GRACE) {
         lapse(row);
     } else if (now - watch->looked >= LOOK) {
         uint64_t owner = load_relaxed(&row->owner);
@@ -290,11 +300,10 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
 
 /* ---- waiting ---- */
 
-static bool leader_waits(uint64_t turn)
+static bool leader_waits(uint64_t turn, int64_t now)
 {
     unsigned leader = leader_of(turn);
-    return leader < TABLE_ROWS && leader != self.index &&
-           __atomic_load_n(&self.table->row[leader].waiting, __ATOMIC_SEQ_CST); /* see wait_for_turn() */
+    return leader < TABLE_ROWS && leader != self.index && is_waiting(&self.table->row[leader], now);
 }
 
 /* If somebody else's turn has come, it waits for us to leave. A leader that has just looked round, and found us inside,
@@ -305,7 +314,7 @@ static void step_out(struct table_row *row)
     uint64_t turn = load_turn();
     if (turn == load_relaxed(&self.granted))
         return;
-    if (leader_waits(turn))
+    if (leader_waits(turn, os_now()))
         touch_turn();
     else
         os_wake_shared(futex(), INT_MAX);
@@ -350,6 +359,8 @@ static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
 {
     /* The first in line watches; the others look in now and then, in case it is stopped. */
     int64_t time = GRACE * (int64_t)(1 + wait->rank);
+    if (time > LONGEST_NAP)
+        time = LONGEST_NAP;
     os_wait_shared(futex(), (uint32_t)turn, time < left ? time : left);
 }
 
@@ -363,7 +374,7 @@ static void fit(struct gang *gang)
 /* We are inside under `turn`: until it changes our gangs may enter, of the size that is computed here. */
 static void take_share(struct gang *gang, uint64_t turn)
 {
-    if (gang->is_malleable) {
+    if (load_relaxed(&self.table->row[self.index].want.wish)) {
         const struct share_table all = whole_table();
         store_relaxed(&self.share, share_size(&all, leader_of(turn), self.index));
     }
@@ -383,7 +394,8 @@ static int64_t time_left(int64_t begin, unsigned rank, int64_t now)
 static bool is_over(uint64_t turn, int64_t now)
 {
     uint32_t age = age_of(turn, now);
-    return age >= settings.quantum_ms && (!leader_waits(turn) || age >= settings.quantum_ms + settings.patience_ms);
+    return age >= settings.quantum_ms &&
+           (!leader_waits(turn, now) || age >= settings.quantum_ms + settings.patience_ms);
 }
 
 /* It is our turn, and has been for a while, but only now it can begin. */
@@ -409,10 +421,10 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
             take_share(gang, turn);
             return true;
         }
+        /* Sequentially consistent: who leaves a region sees that we wait, or we see that it has left. */
+        __atomic_store_n(&row->waiting, milliseconds(now) | 1, __ATOMIC_SEQ_CST);
         if (!begin) {
             begin = now;
-            /* Sequentially consistent: who leaves a region sees that we wait, or we see that it has left. */
-            __atomic_store_n(&row->waiting, 1, __ATOMIC_SEQ_CST);
             clear_dead();
             continue;
         }
