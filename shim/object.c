@@ -38,14 +38,14 @@ static union {
 /* Here, or in a process that this one was forked from, a second thread was made. */
 static bool had_threads;
 
-enum { FORK_PATIENCE_NS = 100 * 1000 * 1000 };
+enum { PATIENCE_NS = 100 * 1000 * 1000 };
 static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
 
 void object_prefork(void)
 {
     /* Bounded: a program that forks inside its own dl_iterate_phdr callback holds the loader's lock, and a worker may
      * wait for that, holding ours. The child is then the one that has the loader's lock, and all is well. */
-    if (lock_within(&wiped.walking, FORK_PATIENCE_NS))
+    if (lock_within(&wiped.walking, PATIENCE_NS))
         forking = pthread_self();
 }
 
@@ -73,14 +73,15 @@ void object_prepare(void)
     store_relaxed(&had_threads, true);
 }
 
-void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg)
+void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
-    lock(&wiped.walking);
+    bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
     if (libc.dl_iterate_phdr && object_can_walk())
         libc.dl_iterate_phdr(visit, arg);
     else
         visit(NULL, 0, arg);
-    unlock(&wiped.walking);
+    if (is_locked)
+        unlock(&wiped.walking);
 }
 
 void object_start(void)

@@ -20,9 +20,10 @@ struct object {
 bool object_find(const void *address, struct object *object);
 
 /* Runs `visit` for the objects as dl_iterate_phdr(3) does, under the loader's lock: none comes or goes meanwhile. Where
- * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time, in
- * either case. Context: where the program itself may call dl_iterate_phdr. */
-void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg);
+ * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time; but one
+ * that is awaited by the program, which may hold the loader's lock itself, waits for another one for a moment only.
+ * Context: where the program itself may call dl_iterate_phdr. */
+void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited);
 
 /* False in a fork child of a process that had threads: one of them may have held the loader's lock, and nobody frees it
  * in the child. */

@@ -123,7 +123,8 @@ void os_avoid_counter(void)
 int64_t os_now(void)
 {
     struct timespec now;
-    if (__builtin_expect(load_relaxed(&avoid_counter), 0))
+    bool is_forbidden = load_relaxed(&avoid_counter);
+    if (__builtin_expect(is_forbidden || !libc.clock_gettime, 0)) /* in passthrough it is not looked up */
         SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     else
         libc.clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,6 +1,7 @@
 #include "shim/process/fork.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "shim/object.h"
 #include "shim/team/runtime.h"
@@ -25,5 +26,8 @@ void fork_after_in_child(void)
 
 void fork_watch(void)
 {
-    pthread_atfork(fork_before, fork_after_in_parent, fork_after_in_child);
+    static bool is_watching;
+    /* Relaxed: it orders nothing but itself. */
+    if (!__atomic_exchange_n(&is_watching, true, __ATOMIC_RELAXED))
+        pthread_atfork(fork_before, fork_after_in_parent, fork_after_in_child);
 }

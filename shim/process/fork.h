@@ -8,7 +8,8 @@ void fork_before(void);
 void fork_after_in_parent(void);
 void fork_after_in_child(void);
 
-/* From now on libc runs them around every fork(3). Once; before the process has a second thread. */
+/* From now on libc runs them around every fork(3). Before the process has a second thread; repeating it
+ * changes nothing. */
 void fork_watch(void);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "shim/atomic.h"
 #include "shim/object.h"
+#include "shim/process/fork.h"
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
@@ -200,15 +201,19 @@ static __attribute__((noinline)) const struct runtime_copy *find(const void *cal
     struct object object;
     struct search search = {.caller = caller};
     int saved = errno;
-    if (settings.mode != MODE_MANAGED)
+    if (settings.mode != MODE_MANAGED) {
         object_start(); /* nothing else needs it there */
+    } else {
+        object_prepare(); /* a team will have threads, */
+        fork_watch();     /* and a child must do without them */
+    }
     search.from = object_find(caller, &object) ? object.map : NULL;
-    object_walk(visit, &search);
+    object_walk(visit, &search, true);
     if (search.is_ambiguous) {
         search.global = ask_loader();
         search.is_asked = true;
         search.is_begun = false;
-        object_walk(visit, &search);
+        object_walk(visit, &search, true);
     }
     if (search.runtime && search.runtime->tls_size && !load_relaxed(&search.runtime->tls_is_known))
         find_tls(search.runtime);

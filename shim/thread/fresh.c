@@ -105,7 +105,7 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
 static struct walk walk_objects(struct loads expected)
 {
     struct walk walk = {.expected = expected};
-    object_walk(visit, &walk);
+    object_walk(visit, &walk, false);
     store_relaxed(&last.adds, walk.found.adds);
     store_relaxed(&last.subs, walk.found.subs);
     return walk;
