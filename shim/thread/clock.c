@@ -64,6 +64,8 @@ void clock_tie_timer(clockid_t clock, const struct sigevent *event)
     static const char timed[] = "a timer belongs to it";
     struct worker *measured = worker_of_clock(clock);
     struct sigevent copy;
+    if (pool_is_forgotten())
+        return;
     if (measured)
         worker_retire(measured, timed);
     if (event && os_read_memory(event, &copy, sizeof copy) && copy.sigev_notify == SIGEV_THREAD_ID)

@@ -65,6 +65,8 @@ void lineage_changed(pthread_t thread)
 
 void lineage_changed_tid(pid_t tid)
 {
+    if (pool_is_forgotten())
+        return; /* nothing is managed any more, and the program may have forbidden the calls below */
     pid_t process = getpid();
     if (tid == 0 || tid == ((long (*)(long, ...))real.syscall)(SYS_gettid)) {
         lineage_changed_self();
@@ -74,10 +76,10 @@ void lineage_changed_tid(pid_t tid)
         change(slot_of(main_thread), NULL);
         return;
     }
+    /* If it ends just now, the record may be another's: that one is a new thread for nothing. */
     struct worker *worker = pool_find(tid);
     if (worker)
-        change_worker(
-            worker); /* if it ends just now, the record may be another's: that one is a new thread for nothing */
+        change_worker(worker);
     else if (real.tgkill(process, tid, 0) == 0)
         pool_forget(); /* one of our threads, we do not know which */
 }

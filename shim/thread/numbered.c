@@ -89,6 +89,9 @@ static bool prctl_changes_thread(unsigned long option)
  * here we make none: no log, no parking. */
 static void restrict_calls(void)
 {
+    /* Not again: an earlier filter may be in the way. And a vfork child restricts itself alone. */
+    if (pool_is_forgotten() || pool_is_parents())
+        return;
     report_stop();
     turn_stop();
     counts_freeze();
@@ -124,7 +127,7 @@ void before_prctl(struct call_registers *registers)
 void before_fcntl(struct call_registers *registers)
 {
     struct f_owner_ex owner;
-    if ((int)registers->argument[1] == F_SETOWN_EX &&
+    if ((int)registers->argument[1] == F_SETOWN_EX && !pool_is_forgotten() &&
         os_read_memory((const void *)registers->argument[2], &owner, sizeof owner) && owner.type == F_OWNER_TID)
         signal_may_tie(owner.pid, "it owns a descriptor");
 }

@@ -28,6 +28,7 @@ static union {
     struct {
         lock_word lock;
         bool draining;
+        pid_t owner; /* whose pool this is; 0 until the first thread */
         int running;
         unsigned idle_count;
         size_t idle_stack;   /* bytes of address space */
@@ -59,11 +60,9 @@ __attribute__((destructor)) static void at_exit(void)
         await_leaving();
     if (is_tidy)
         pool_join_idle();
-    lock(&pool.lock);
-    struct thread_counts counts = pool.counts;
-    unlock(&pool.lock);
-    if (counts.made)
-        report_threads(&counts);
+    /* Without the lock: exit() may be called by a handler that has interrupted its holder. */
+    if (pool.counts.made)
+        report_threads(&pool.counts);
 }
 
 bool pool_start(unsigned new_most_idle, unsigned idle_ms, bool tidy)
@@ -80,8 +79,16 @@ int64_t pool_idle_ns(void)
     return idle_ns;
 }
 
+bool pool_is_parents(void)
+{
+    pid_t owner = load_relaxed(&pool.owner); /* written before the process can make another */
+    return owner && owner != getpid();
+}
+
 void pool_forget(void)
 {
+    if (pool_is_forgotten() || pool_is_parents())
+        return;
     spin_settle();
     store_relaxed(&forgotten, true); /* whoever has not seen it yet has started before */
     pool_join_idle();
@@ -132,6 +139,8 @@ struct worker *record_new(void)
     if (worker) {
         pool.free = worker->next;
         pool.counts.made++;
+        if (!pool.owner)
+            store_relaxed(&pool.owner, getpid());
         add_running(1);
     }
     unlock(&pool.lock);
@@ -291,6 +300,8 @@ bool pool_leave(struct worker *worker)
 void pool_limit_stacks(void)
 {
     struct rlimit limit;
+    if (pool_is_forgotten() || pool_is_parents())
+        return;
     bool is_limited = libc.getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
     store_relaxed(&stacks_are_limited, is_limited); /* who parks meanwhile has done so before */
     if (is_limited)

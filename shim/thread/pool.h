@@ -51,6 +51,9 @@ void pool_empty(void);
 void pool_drain(void);
 bool pool_is_draining(void);
 
+/* Whether the calling process is a vfork child, in its parent's memory. False also where no thread was made yet. */
+bool pool_is_parents(void);
+
 /* From now on no thread is managed: what they inherit cannot be told any more. */
 void pool_forget(void);
 bool pool_is_forgotten(void);

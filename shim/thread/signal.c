@@ -92,7 +92,7 @@ int managed_pidfd_open(pid_t pid, unsigned int flags)
 
 int managed_tgkill(pid_t process, pid_t tid, int signal)
 {
-    if (process == getpid() && !signal_may_reach(tid, signal)) {
+    if (!pool_is_forgotten() && process == getpid() && !signal_may_reach(tid, signal)) {
         errno = ESRCH;
         return -1;
     }

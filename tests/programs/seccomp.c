@@ -3,16 +3,20 @@
  *
  *   HOW      prctl, syscall, or everywhere: syscall for all threads that there are
  *   FILTER   strict: no more than SECCOMP_MODE_STRICT leaves, and exit_group; log: not what a log might need
- *   END      exit, _exit, linger, fork, thread or sysconf */
+ *   END      exit, _exit, linger, fork, thread, sysconf or tie */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -57,9 +61,10 @@ static void call(void)
 
 static const int strict[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
 /* libc itself calls madvise() when a thread ends: it is last, so that it can be left out. */
-static const int log_calls[] = {SYS_getpid,          SYS_statx,    SYS_poll,     SYS_ppoll,
-                                SYS_rt_sigtimedwait, SYS_pwritev2, SYS_readlink, SYS_readlinkat,
-                                SYS_sigaltstack,     SYS_writev,   SYS_madvise};
+static const int log_calls[] = {
+    SYS_getpid,           SYS_statx,    SYS_poll,       SYS_ppoll,       SYS_rt_sigtimedwait,
+    SYS_pwritev2,         SYS_readlink, SYS_readlinkat, SYS_sigaltstack, SYS_writev,
+    SYS_process_vm_readv, SYS_gettid,   SYS_madvise};
 
 /* Listed calls give `listed`, others `other`. */
 static void install(const char *how, const int *calls, size_t count, unsigned listed, unsigned other)
@@ -107,6 +112,22 @@ static void one_fork(void)
     say(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3 ? "fork\n" : "no fork\n");
 }
 
+/* Calls that name a thread, for which we look at our own; and a second filter. */
+static void tie(pid_t self)
+{
+    struct f_owner_ex owner = {F_OWNER_TID, self};
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    cpu_set_t set;
+    say(fcntl(1, F_SETOWN_EX, &owner) == 0 ? "owner\n" : "no owner\n");
+    sched_getaffinity(0, sizeof set, &set);
+    say(sched_setaffinity(self, sizeof set, &set) == 0 ? "affinity\n" : "no affinity\n");
+    say(tgkill(self, self, 0) == 0 ? "signal\n" : "no signal\n");
+    setrlimit(RLIMIT_AS, &limit);
+    install("prctl", log_calls, sizeof log_calls / sizeof *log_calls - 1, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
+}
+
+static pid_t self;
+
 static void end(const char *how)
 {
     if (!strcmp(how, "_exit"))
@@ -120,6 +141,8 @@ static void end(const char *how)
     else if (!strcmp(how, "sysconf"))
         for (int i = 0; i < 100; i++)
             sysconf(_SC_NPROCESSORS_ONLN);
+    else if (!strcmp(how, "tie"))
+        tie(self);
     say("done\n");
     exit(7);
 }
@@ -128,6 +151,7 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         return 2;
+    self = getpid();
     /* So that the log has something left to say, and there is a parked thread. */
     for (int i = 0; i < 25; i++)
         call();
