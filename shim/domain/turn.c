@@ -13,6 +13,7 @@
 #include "shim/report/report.h"
 #include "shim/startup.h"
 #include "shim/team/park.h"
+#include "shim/thread/worker.h"
 
 enum {
     MILLISECOND = 1000000,
@@ -480,22 +481,39 @@ static __attribute__((noinline)) bool enter_slowly(struct gang *gang)
 
 /* ---- around a region ---- */
 
-uint32_t turn_enter(struct gang *gang)
+/* A thread of a runtime's pool runs for somebody who is inside. */
+static bool is_in_gang(void)
+{
+    return slot.owed || (slot.worker && slot.worker->is_pooled);
+}
+
+bool turn_enter(struct gang *gang)
 {
     struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see join_domain() */
+    if (is_in_gang())
+        return false;
     if (row && is_announced(row, gang) && step_in(row, load_acquire(&self.granted)))
         fit(gang);
     else if (!enter_slowly(gang))
-        return 0;
-    return load_relaxed(&self.stay);
+        return false;
+    slot.owed = (uint16_t)load_relaxed(&self.stay);
+    return true;
 }
 
-void turn_leave(uint32_t owed)
+void turn_leave(void)
 {
     struct table_row *row = load_acquire(&self.row);
-    if (!row || load_relaxed(&self.stay) != owed)
-        return; /* the row was given back meanwhile, or is the parent's */
-    step_out(row);
+    /* Otherwise the row was given back meanwhile, or is the parent's. */
+    if (row && load_relaxed(&self.stay) == slot.owed)
+        step_out(row);
+    slot.owed = 0;
+}
+
+void turn_abandon(void)
+{
+    if (slot.owed)
+        turn_leave();
+    slot.level = 0;
 }
 
 void turn_quit(void)

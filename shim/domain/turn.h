@@ -8,7 +8,6 @@
 #define UNIRUN_SHIM_DOMAIN_TURN_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "shim/switchboard/switchboard.h"
 
@@ -20,12 +19,14 @@ struct gang {
     const void *caller;
 };
 
-/* Waits until the gang may run. A malleable one gets the size that is its share now. What turn_leave() is owed when it
- * has run, a number of 16 bits; 0: nothing. Context: any thread that is in no gang of its process; under no lock. Keeps
- * errno, is no cancellation point.
- */
-uint32_t turn_enter(struct gang *gang);
-void turn_leave(uint32_t owed);
+/* Waits until the gang may run. A malleable one gets the size that is its share now. Whether turn_leave() is owed when
+ * it has run: not where the thread is in a gang already, be it another runtime's. Context: any thread, under no lock.
+ * Keeps errno, is no cancellation point. */
+bool turn_enter(struct gang *gang);
+void turn_leave(void);
+
+/* The calling thread ends, or begins anew: it is in no region any more, however it has left. */
+void turn_abandon(void);
 
 /* This program ends here, or becomes another one: its row goes. Nothing in a vfork child. Context: any, also a signal
  * handler. */

@@ -13,7 +13,7 @@
 struct region {
     const struct runtime_copy *runtime; /* NULL: there is none */
     unsigned threads;                   /* what the runtime is asked for */
-    uint32_t owed;                      /* to turn_leave() */
+    bool owes;                          /* turn_leave() */
 };
 
 /* Whether a team without a num_threads clause may be smaller than the program was told: where the program or the user
@@ -42,16 +42,16 @@ static struct region enter(enum symbol symbol, unsigned threads, unsigned most, 
     if (gang.size <= 1)
         return region;
     gang.is_malleable = !threads && is_malleable(omp, caller);
-    region.owed = turn_enter(&gang);
-    if (gang.is_malleable)
+    region.owes = turn_enter(&gang);
+    if (region.owes && gang.is_malleable)
         region.threads = gang.size;
     return region;
 }
 
 static void leave(const struct region *region)
 {
-    if (region->owed)
-        turn_leave(region->owed);
+    if (region->owes)
+        turn_leave();
 }
 
 #define BEHIND(region, name) ((__typeof__(real.name))runtime_function((region).runtime, SYMBOL_##name))
@@ -108,15 +108,12 @@ LOOP(GOMP_parallel_loop_maybe_nonmonotonic_runtime)
 
 /* ---- before gcc 4.9: the caller runs its part itself, between two calls ---- */
 
-/* What the outermost region owes is kept in the thread, with the level that it ends at. */
+/* That the outermost region owes something is kept in the thread, with the level that it ends below. */
 static struct region start(enum symbol symbol, unsigned threads, unsigned most, const void *caller)
 {
-    if (slot.owed)
-        return (struct region){.runtime = runtime_behind(caller), .threads = threads};
     struct region region = enter(symbol, threads, most, caller);
-    slot.owed = (uint16_t)region.owed;
-    if (region.owed && region.runtime->omp.get_level)
-        slot.owed_level = (int16_t)region.runtime->omp.get_level();
+    if (region.owes && region.runtime->omp.get_level)
+        slot.level = (uint16_t)(region.runtime->omp.get_level() + 1);
     return region;
 }
 
@@ -155,8 +152,6 @@ void managed_GOMP_parallel_end(void)
     const struct runtime_copy *runtime = runtime_behind(CALLER);
     void (*end)(void) = (void (*)(void))runtime_function(runtime, SYMBOL_GOMP_parallel_end);
     end();
-    if (slot.owed && runtime && runtime->omp.get_level && runtime->omp.get_level() <= slot.owed_level) {
-        turn_leave(slot.owed);
-        slot.owed = 0;
-    }
+    if (slot.level && runtime && runtime->omp.get_level && runtime->omp.get_level() < slot.level)
+        turn_abandon();
 }

@@ -93,7 +93,7 @@ static void end_parallel(union tool_data *region, union tool_data *task, int fla
     (void)flags;
     (void)caller;
     if (region->value)
-        turn_leave((uint32_t)region->value);
+        turn_leave();
     region->value = 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/turn.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
@@ -51,6 +52,7 @@ enum { FAREWELLS = PTHREAD_DESTRUCTOR_ITERATIONS };
 static __attribute__((noinline)) void leave(void *value)
 {
     struct worker *worker = value;
+    turn_abandon();
     if (!(load_relaxed(&worker->word) & TASK))
         return; /* idle and dismissed, or wiped in a fork child */
     if (++worker->farewells < FAREWELLS) {
@@ -132,7 +134,9 @@ static void be_born(struct worker *worker)
     worker_store_id(worker, pthread_self());
     store_relaxed(&worker->cpu, libc.sched_getcpu()); /* for spin.c */
     libc.pthread_setspecific(leave_key, worker);
-    worker->tid = (int)((long (*)(long, ...))real.syscall)(SYS_gettid);
+    if (pool_is_forgotten())
+        return; /* it will not be reused, and the program may have forbidden the calls below */
+    store_relaxed(&worker->tid, (int)((long (*)(long, ...))real.syscall)(SYS_gettid));
     fresh_birth(&worker->traces);
 }
 
@@ -170,6 +174,7 @@ static bool finish(struct worker *worker, void *result)
     if (!(word & TASK) || word & RETIRED || pool_is_draining())
         return false;
     fresh_destroy();
+    turn_abandon();
     spin_task_ends(worker);
     /* From here no handler runs in this thread and no cancellation is acted on: for the program it has ended. */
     int ignored;

@@ -113,8 +113,9 @@ struct worker {
 struct slot {
     struct worker *worker;
     uint32_t lineage;
-    uint16_t owed; /* by a parallel region that ends by a call of its own (team/libgomp.c) */
-    int16_t owed_level;
+    /* The thread is in a region that owes turn_leave(): the stay that it was entered in; 0: it is not. If the region
+     * ends by a call of its own: the runtime's level is then below `level`, which is 0 for other regions. */
+    uint16_t owed, level;
 };
 extern __thread struct slot slot __attribute__((visibility("hidden")));
 

@@ -344,3 +344,53 @@ on_two() {
     run on_two OMP_DYNAMIC=false timeout 30 "$PROGRAMS/teams_sizes" 100
     [ "$output" = "told 2, from 2 to 2, asked for 2: 2" ]
 }
+
+# waiter PATTERN OPTION...: a program that waits for its turn, while another one is inside a region, has signal actions of
+# its own (SigCgt of /proc/PID/status) that match PATTERN; in the end it gets its team.
+waiter() {
+    local pattern=$1 holder waiter pid caught=
+    shift
+    cd "$BATS_TEST_TMPDIR" || return
+    rm -f ready held
+    on_two env "$@" "$PROGRAMS/teams_park" ready held ${own:+own} >out 3>&- &
+    waiter=$!
+    while ! [ -s ready ]; do sleep 0.01; done
+    pid=$(cat ready)
+    on_two timeout 30 "$PROGRAMS/teams_sizes" 0 held 3>&- &
+    holder=$!
+    # The 57th signal is bit 56, SIGRTMAX-7.
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        caught=$(awk '$1 == "SigCgt:" { print substr($2, 1, 2) }' "/proc/$pid/status")
+        [[ $caught =~ $pattern ]] && [[ $(cat "/proc/$pid/wchan") == *futex* ]] && break
+        sleep 0.01
+    done
+    rm held
+    wait "$holder"
+    wait "$waiter"
+    [[ $caught =~ $pattern ]]
+}
+
+@test "the idle threads of a program that waits for its turn sleep in a signal handler, unless it uses the signal itself" {
+    [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+    export UNIRUN_PATIENCE_MS=20000 UNIRUN_QUANTUM_MS=1
+    waiter '^01$'
+    [ "$(cat out)" = "2 2, signals 0" ]
+    waiter '^00$' UNIRUN_PARK=0
+    [ "$(cat out)" = "2 2, signals 0" ]
+    own=1 waiter '^01$'
+    [ "$(cat out)" = "2 2, signals 0" ]
+}
+
+@test "a region of one runtime inside a region of another never waits for a turn" {
+    # Two such programs at once: a member that waited would keep its own team's turn from ending.
+    local number pids=()
+    export UNIRUN_PATIENCE_MS=60000 UNIRUN_QUANTUM_MS=1
+    for number in 1 2; do
+        on_two timeout 20 "$PROGRAMS/teams_within" "$BATS_FILE_TMPDIR"/plugin_{q,r}.so 20000 \
+            >"$BATS_TEST_TMPDIR/out$number" 2>&1 3>&- &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    [ "$(cat "$BATS_TEST_TMPDIR"/out[12])" = "$(printf '80000\n80000')" ]
+}

@@ -4,6 +4,7 @@
 void plugin_set(int threads);
 int plugin_size(void);
 int plugin_alone(void);
+int plugin_each(int (*inner)(void));
 
 void plugin_set(int threads)
 {
@@ -27,4 +28,13 @@ int plugin_alone(void)
 #pragma omp parallel num_threads(1)
     size = omp_get_num_threads() + 10 * (omp_get_max_threads() != 1);
     return size;
+}
+
+/* What two members of a team get from `inner`, added up. */
+int plugin_each(int (*inner)(void))
+{
+    int sum = 0;
+#pragma omp parallel num_threads(2) reduction(+ : sum)
+    sum += inner();
+    return sum;
 }
