@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -53,6 +54,24 @@ bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
 void os_wake_shared(const uint32_t *word, int count)
 {
     wake(word, FUTEX_WAKE, count);
+}
+
+bool os_wait_for(const uint32_t *word, uint32_t expected, int64_t timeout_ns, uint32_t mask)
+{
+    int saved = errno;
+    int64_t end = os_now() + timeout_ns;
+    struct timespec deadline = {end / 1000000000, end % 1000000000};
+    long result = SYSTEM_CALL(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &deadline, NULL, mask);
+    bool over = result == -1 && errno == ETIMEDOUT;
+    errno = saved;
+    return !over;
+}
+
+void os_wake_some(const uint32_t *word, uint32_t mask)
+{
+    int saved = errno;
+    SYSTEM_CALL(SYS_futex, word, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, mask);
+    errno = saved;
 }
 
 /* ---- files ---- */

@@ -18,6 +18,10 @@ void os_wake(const uint32_t *word, int count);
 bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void os_wake_shared(const uint32_t *word, int count);
 
+/* The same for some of those who sleep: a waker wakes all whose mask has a bit of its own (FUTEX_WAIT_BITSET). */
+bool os_wait_for(const uint32_t *word, uint32_t expected, int64_t timeout_ns, uint32_t mask);
+void os_wake_some(const uint32_t *word, uint32_t mask);
+
 /* open(2), without being a cancellation point: a descriptor, or -1. And what goes with it. */
 struct stat;
 int os_open(const char *path, int flags, unsigned mode);

@@ -7,6 +7,8 @@
 #include "shim/atomic.h"
 #include "shim/domain/capacity.h"
 #include "shim/object.h"
+#include "shim/process/admission.h"
+#include "shim/process/propagate.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
@@ -108,8 +110,10 @@ static void decide(char *const *env)
         report_complaint(&complaints[i]);
     if (verdict.reason != REASON_NONE)
         report_process(verdict.reason, culprit);
-    if (settings.mode == MODE_MANAGED)
+    if (settings.mode == MODE_MANAGED) {
         verdict_start(is_under_valgrind(env));
+        propagate_start(env);
+    }
     say_mode();
 }
 
@@ -146,6 +150,7 @@ bool startup(void)
 __attribute__((constructor)) static void construct(int argc, char **argv, char **env)
 {
     (void)argc;
-    (void)argv;
     start_with(env);
+    if (settings.mode == MODE_MANAGED)
+        admission_start(argv);
 }

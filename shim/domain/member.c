@@ -1,6 +1,7 @@
 #include "shim/domain/member.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,16 @@ static void clear_dead(struct table *table)
         if (owner && member_life(owner) == LIFE_DEAD)
             member_clear(&table->row[i], owner);
     }
+}
+
+void member_read_mask(struct share_want *want)
+{
+    cpu_set_t set;
+    _Static_assert(sizeof set == sizeof want->cpus, "1,024 CPUs");
+    CPU_ZERO(&set);
+    if (libc.sched_getaffinity(0, sizeof set, &set) != 0)
+        memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
+    memcpy(want->cpus, &set, sizeof set);
 }
 
 struct table_row *member_take_row(struct table *table, uint64_t owner)

@@ -24,6 +24,9 @@ enum life member_look(uint64_t owner, struct pulse *pulse);
 /* The calling process's owner word. */
 uint64_t member_self(void);
 
+/* The CPUs that the calling thread may use. */
+void member_read_mask(struct share_want *want);
+
 /* Takes a row for `owner`, which may have left one behind by exec; NULL: the table is full. */
 struct table_row *member_take_row(struct table *table, uint64_t owner);
 

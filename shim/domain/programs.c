@@ -102,6 +102,6 @@ void programs_learn(uint64_t program, enum kind kind, const struct admit_run *ru
     if (entry->key != key)
         *entry = (struct entry){key, 0};
     entry->facts = admit_learn(entry->facts, run);
-    os_write_at(fd, entry, sizeof *entry, place_of(program) + (off_t)((char *)entry - (char *)&bucket));
+    os_write_at(fd, entry, sizeof *entry, place_of(program) + (off_t)((size_t)(entry - bucket.entry) * sizeof *entry));
     os_close(fd);
 }

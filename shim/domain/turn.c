@@ -76,16 +76,6 @@ static void touch_turn(void)
 
 /* ---- what we want ---- */
 
-static void read_mask(struct share_want *want)
-{
-    cpu_set_t set;
-    _Static_assert(sizeof set == sizeof want->cpus, "1,024 CPUs");
-    CPU_ZERO(&set);
-    if (libc.sched_getaffinity(0, sizeof set, &set) != 0)
-        memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
-    memcpy(want->cpus, &set, sizeof set);
-}
-
 /* A malleable gang needs one CPU, and can use more. */
 static unsigned needs(const struct gang *gang)
 {
@@ -110,7 +100,7 @@ static void announce(struct table_row *row, const struct gang *gang)
         return;
     uint32_t demand = load_relaxed(&row->want.demand);
     if (!demand) {
-        read_mask(&row->want);
+        member_read_mask(&row->want);
         store_relaxed(&row->want.wish, 0);
     }
     if (gang->is_malleable)

@@ -119,7 +119,7 @@ static bool has_stack(void)
     return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
 }
 
-static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller)
+static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller, pid_t self)
 {
     char name[120];
     struct line line;
@@ -127,7 +127,7 @@ static __attribute__((noinline)) bool say(struct downgrade *d, const void *calle
     d->object = name;
     line_downgrade(&line, format, d);
     /* A handler may have forked while we were here: the child must not say its parent's line. */
-    return d->pid == getpid() && output_write(line.text, line.length);
+    return self == getpid() && output_write(line.text, line.length);
 }
 
 static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count, const char *detail)
@@ -137,7 +137,7 @@ static void say_kind(enum symbol call, enum reason reason, struct kind *kind, ui
     struct downgrade d = {
         .pid = getpid(), .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
     if (!load_relaxed(&stopped) && has_stack() && claim(kind, count, &before) &&
-        !say(&d, load_relaxed(&kind->caller)) && d.pid == getpid())
+        !say(&d, load_relaxed(&kind->caller), d.pid) && d.pid == getpid())
         give_back(kind, count, before);
     errno = saved;
 }
@@ -160,12 +160,26 @@ void report_downgrade_for(enum symbol call, enum reason reason, const void *call
         say_kind(call, reason, kind, count, detail);
 }
 
+bool report_for(pid_t pid, enum symbol call, enum reason reason, const void *caller, const char *detail, uint64_t count)
+{
+    if (level == LOG_OFF || load_relaxed(&stopped))
+        return true;
+    if (!has_stack())
+        return false;
+    int saved = errno;
+    struct downgrade d = {
+        .pid = pid, .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
+    bool is_said = say(&d, caller, getpid());
+    errno = saved;
+    return is_said;
+}
+
 void report_process(enum reason reason, const void *culprit)
 {
     /* The process line is the first of its kind and the last: it needs no count. */
     struct downgrade d = {.pid = getpid(), .call = "process", .reason = reason, .count = 1};
     if (level != LOG_OFF)
-        say(&d, culprit ? culprit : (const void *)getauxval(AT_ENTRY));
+        say(&d, culprit ? culprit : (const void *)getauxval(AT_ENTRY), d.pid);
 }
 
 static void say_line(const struct line *line)

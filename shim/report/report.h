@@ -9,6 +9,8 @@
 #ifndef UNIRUN_SHIM_REPORT_REPORT_H
 #define UNIRUN_SHIM_REPORT_REPORT_H
 
+#include <stdint.h>
+
 #include "policy/config.h"
 #include "policy/reason.h"
 #include "shim/domain/capacity.h"
@@ -22,6 +24,11 @@ void report_downgrade(enum symbol call, enum reason reason, const void *caller);
 
 /* The same, with what is special about this very case: it follows the reason's text, if this case is said at all. */
 void report_downgrade_for(enum symbol call, enum reason reason, const void *caller, const char *detail);
+
+/* Says a downgrade of the process `pid`, which the caller counts, and may have seen as a child of that process. Whether
+ * there is nothing left to say. */
+bool report_for(pid_t pid, enum symbol call, enum reason reason, const void *caller, const char *detail,
+                uint64_t count);
 
 /* Says that the whole process is not managed; `culprit` is an address in the object that is the reason, or NULL for the
  * program itself. */

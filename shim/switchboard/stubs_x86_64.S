@@ -58,7 +58,7 @@ managed_\name:
 .endm
 
 /* The stack afterwards, from the top: a struct call_registers (six arguments; the word behind them is filled in with the
- * return address), r10, rax, xmm0-7. 8 mod 16 at entry, so an odd number of words aligns it. rax: the count of vector
+ * return address; and up to the arguments on the stack, which it ends with), r10, rax, xmm0-7. 8 mod 16 at entry, so an odd number of words aligns it. rax: the count of vector
  * registers in a variadic call. */
 .macro save_arguments
     sub $(17*8 + 8*16), %rsp

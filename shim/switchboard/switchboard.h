@@ -94,7 +94,9 @@ void *switchboard_early(enum symbol symbol, const void *caller);
  */
 struct call_registers {
     unsigned long argument[6];
-    const void *caller; /* the return address */
+    const void *caller;     /* the return address */
+    unsigned long kept[27]; /* what the stub keeps for itself, up to the return address in its place */
+    unsigned long more[];   /* the arguments behind those six: of a call from a stub alone */
 };
 
 /* What managed mode runs: one function for each MANAGED row. */

@@ -12,6 +12,7 @@
 #include "shim/domain/counts.h"
 #include "shim/domain/turn.h"
 #include "shim/os.h"
+#include "shim/process/admission.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/change.h"
@@ -93,6 +94,7 @@ static void restrict_calls(void)
     if (pool_is_forgotten() || pool_is_parents())
         return;
     report_stop();
+    admission_stop();
     turn_stop();
     counts_freeze();
     pool_forget();

@@ -1,0 +1,215 @@
+/* A row's seat word is its owner's alone, so nothing here needs a lock: everybody goes through the table, and finds who
+ * sits, and who waits before it. The first in line alone decides, for itself; and when it goes in, it wakes the next.
+ */
+#include "shim/domain/line.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shim/atomic.h"
+#include "shim/domain/capacity.h"
+#include "shim/domain/member.h"
+#include "shim/domain/place.h"
+#include "shim/libc.h"
+#include "shim/os.h"
+#include "shim/startup.h"
+
+enum {
+    MILLISECOND = 1000000,
+    LOOK = 20 * MILLISECOND, /* who sits is looked at so often; one who does nothing from one look to the next sleeps */
+    NAP = 10 * MILLISECOND,  /* of the first in line, */
+    LONG_NAP = 100 * MILLISECOND, /* and of the others, who are woken */
+    HEARTBEAT_MS = 500,           /* who was not heard of for so long does not wait any more: stopped, or dead */
+};
+
+static uint32_t milliseconds(int64_t now)
+{
+    return (uint32_t)(now / MILLISECOND);
+}
+
+static unsigned rows_of(const struct table *table)
+{
+    uint32_t rows = load_relaxed(&table->rows); /* a number that only grows */
+    return rows < TABLE_ROWS ? rows : TABLE_ROWS;
+}
+
+/* Acquire: pairs with the release of sit(): who is seen in line, or sitting, is seen with its CPUs. */
+static uint64_t seat_of(const struct table_row *row)
+{
+    return load_acquire(&row->seat);
+}
+
+static void sit(struct table_row *row, uint64_t ticket, unsigned state)
+{
+    store_release(&row->seat, ticket << SEAT_SHIFT | state);
+}
+
+/* ---- the others ---- */
+
+/* What is remembered of who sits where, from one look to the next. Only the first in line looks. */
+struct watch {
+    uint64_t owner;
+    uint32_t ticks;
+    bool is_idle;
+    int64_t looked;
+};
+static struct watch watched[TABLE_ROWS];
+
+static bool shares_cpus(const struct table_row *a, const struct table_row *b)
+{
+    for (int i = 0; i < SHARE_WORDS; i++)
+        if (load_relaxed(&a->want.cpus[i]) & load_relaxed(&b->want.cpus[i]))
+            return true;
+    return false;
+}
+
+static void look_at(struct table_row *row, struct watch *watch, uint64_t owner, int64_t now)
+{
+    struct pulse pulse;
+    enum life life = member_look(owner, &pulse);
+    bool is_new = watch->owner != owner;
+    if (life == LIFE_DEAD)
+        member_clear(row, owner);
+    bool moves = is_new || pulse.is_runnable || pulse.ticks != watch->ticks;
+    *watch = (struct watch){owner, pulse.ticks, life != LIFE_ALIVE || !moves, now};
+}
+
+/* Whether the row's owner uses its seat. */
+static bool uses_seat(struct table_row *row, unsigned index, int64_t now)
+{
+    struct watch *watch = &watched[index];
+    uint64_t owner = load_relaxed(&row->owner);
+    if (watch->owner != owner || now - watch->looked >= LOOK)
+        look_at(row, watch, owner, now);
+    return owner && !watch->is_idle;
+}
+
+static bool is_heard_of(const struct table_row *row, int64_t now)
+{
+    return milliseconds(now) - load_relaxed(&row->queued) < HEARTBEAT_MS;
+}
+
+static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_t now)
+{
+    unsigned ahead = 0;
+    for (unsigned i = 0; i < rows_of(self.table); i++) {
+        const struct table_row *row = &self.table->row[i];
+        uint64_t seat = seat_of(row);
+        if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < ticket && row != own && is_heard_of(row, now))
+            ahead += shares_cpus(row, own);
+    }
+    return ahead;
+}
+
+static unsigned count_taken(const struct table_row *own, int64_t now)
+{
+    unsigned taken = 0;
+    for (unsigned i = 0; i < rows_of(self.table); i++) {
+        struct table_row *row = &self.table->row[i];
+        if ((seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own))
+            taken += uses_seat(row, i, now);
+    }
+    return taken;
+}
+
+/* ---- waking ---- */
+
+/* Everybody in line sleeps on the same word, told apart by the bits of a mask: 32 of them, by their place. */
+static uint32_t bit_of(uint64_t ticket)
+{
+    return UINT32_C(1) << ticket % 32;
+}
+
+static void wake_first(struct table *table, int64_t now)
+{
+    uint64_t first = UINT64_MAX;
+    /* Release: pairs with the acquire in line_wait(): who sees it change sees the seat that is free. */
+    __atomic_add_fetch(&table->moves, 1, __ATOMIC_ACQ_REL);
+    for (unsigned i = 0; i < rows_of(table); i++) {
+        uint64_t seat = seat_of(&table->row[i]);
+        if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < first && is_heard_of(&table->row[i], now))
+            first = seat >> SEAT_SHIFT;
+    }
+    if (first != UINT64_MAX)
+        os_wake_some(&table->moves, bit_of(first));
+}
+
+/* ---- waiting ---- */
+
+static unsigned count_seats(const struct table_row *own)
+{
+    struct capacity capacity;
+    unsigned cpus = 0;
+    for (int i = 0; i < SHARE_WORDS; i++)
+        cpus += (unsigned)__builtin_popcountll(own->want.cpus[i]);
+    capacity_read_quota("", &capacity);
+    if (capacity.quota && capacity.quota < cpus)
+        cpus = capacity.quota;
+    return admit_seats(cpus, settings.max_workers);
+}
+
+/* The line moves when somebody sits down: the clock of those who wait starts anew. */
+struct wait {
+    int64_t begun, moved;
+    uint64_t ahead; /* when it last was looked */
+    unsigned seats;
+};
+
+static bool may_sit(struct wait *wait, const struct table_row *row, uint64_t ticket, admit_facts facts, int64_t now)
+{
+    struct admit_place place = {.ahead = count_ahead(row, ticket, now), .waited_ms = milliseconds(now - wait->begun)};
+    if (place.ahead < wait->ahead)
+        wait->moved = now;
+    wait->ahead = place.ahead;
+    place.first_ms = milliseconds(now - wait->moved);
+    if (!place.ahead) {
+        place.taken = count_taken(row, now);
+        if (!wait->seats)
+            wait->seats = place.taken ? count_seats(row) : 1; /* many files: only where it matters */
+    }
+    place.seats = wait->seats;
+    return admit_now(&place, facts, settings.admit_ms);
+}
+
+static void wait_in_line(struct table_row *row, uint64_t ticket, admit_facts facts)
+{
+    int64_t now = os_now();
+    struct wait wait = {.begun = now, .moved = now, .ahead = UINT64_MAX};
+    for (; place_is_ours(row); now = os_now()) {
+        /* Acquire: see wake_first(). */
+        uint32_t moves = load_acquire(&self.table->moves);
+        store_relaxed(&row->queued, milliseconds(now));
+        if (may_sit(&wait, row, ticket, facts, now))
+            return;
+        os_wait_for(&self.table->moves, moves, wait.ahead ? LONG_NAP : NAP, bit_of(ticket));
+    }
+}
+
+void line_wait(admit_facts facts)
+{
+    int saved = errno;
+    struct table_row *row = place_join();
+    if (row) {
+        /* Relaxed: it gives out numbers, and orders nothing else. */
+        uint64_t ticket = __atomic_add_fetch(&self.table->tickets, 1, __ATOMIC_RELAXED);
+        member_read_mask(&row->want);
+        store_relaxed(&row->queued, milliseconds(os_now()));
+        sit(row, ticket, SEAT_WAITS);
+        wait_in_line(row, ticket, facts);
+        if (place_is_ours(row))
+            sit(row, ticket, SEAT_TAKEN);
+        wake_first(self.table, os_now()); /* there may be a seat for the next one, too */
+    }
+    errno = saved;
+}
+
+void line_leave(void)
+{
+    struct table_row *row = load_acquire(&self.row);
+    if (!row || (uint32_t)self.owner != (uint32_t)getpid() || !place_is_ours(row) || seat_of(row) == SEAT_NONE)
+        return;
+    sit(row, 0, SEAT_NONE);
+    wake_first(self.table, os_now());
+}

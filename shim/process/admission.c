@@ -1,0 +1,197 @@
+#include "shim/process/admission.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "policy/admit.h"
+#include "shim/atomic.h"
+#include "shim/domain/line.h"
+#include "shim/domain/programs.h"
+#include "shim/os.h"
+#include "shim/process/slice.h"
+#include "shim/startup.h"
+#include "shim/switchboard/switchboard.h"
+
+enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
+
+/* The run that is going on. A child that runs no fork handlers finds its parent's, by whose number it knows. */
+static struct {
+    pid_t pid; /* 0: nothing is to be told of it */
+    enum kind kind;
+    uint64_t program; /* 0: not found out yet */
+    int64_t begun;
+    admit_facts facts[KINDS];
+    int64_t looked; /* when that was read */
+} run;
+
+static bool stopped;
+
+/* ---- which program is it? ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+/* Numbers in an argument are often different each time. */
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    enum { MOST = 256 };
+    for (int i = 0; i < MOST && text[i]; i++)
+        if (text[i] < '0' || text[i] > '9')
+            hash = mix(hash, (unsigned char)text[i]);
+    return hash;
+}
+
+/* Programs that are what their first argument is. */
+static bool is_interpreter(const char *path)
+{
+    static const char *const names[] = {"python", "perl", "ruby", "node", "php", "Rscript", "bash", "dash", "sh"};
+    const char *base = strrchr(path, '/');
+    base = base ? base + 1 : path;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(base, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The file that was executed: of a script, the script. 0: it cannot be told. */
+static uint64_t identify(char *const *argv)
+{
+    struct stat file;
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (!path || os_stat(path, &file))
+        return 0;
+    uint64_t hash = mix(mix(0, file.st_dev), file.st_ino);
+    if (is_interpreter(path) && argv && argv[0])
+        for (argv++; *argv; argv++)
+            if (**argv != '-')
+                return mix_text(hash, *argv);
+    return hash;
+}
+
+/* ---- starting ---- */
+
+static bool is_wanted(void)
+{
+    return !load_relaxed(&stopped) && settings.admit_ms && !settings.io_bound &&
+           strcmp(settings.domain, "private") != 0;
+}
+
+/* A program begins, or a child as a part of one. */
+static void begin(enum kind kind)
+{
+    const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
+    run.kind = kind;
+    if (admit_is_cpu_bound(run.facts[kind], &hints)) {
+        line_wait(run.facts[kind]);
+        slice_lengthen();
+    } else {
+        slice_restore();
+    }
+    run.begun = os_now(); /* the wait is none of its own */
+    run.pid = getpid();
+}
+
+void admission_start(char *const *argv)
+{
+    if (!is_wanted())
+        return;
+    run.looked = os_now();
+    run.program = identify(argv);
+    /* Where nothing was ever learnt, nobody has long slices to leave to others. */
+    if (run.program && programs_find(run.program, run.facts))
+        slice_start();
+    begin(KIND_PROGRAM);
+}
+
+void admission_before_fork(void)
+{
+    int64_t now;
+    if (!run.pid || !run.program || (now = os_now()) - run.looked < SECOND)
+        return;
+    run.looked = now;
+    programs_find(run.program, run.facts);
+}
+
+void admission_in_child(void)
+{
+    if (!run.pid || !is_wanted())
+        return;
+    begin(KIND_CHILD);
+}
+
+void admission_before_spawn(void)
+{
+    slice_restore();
+}
+
+/* ---- ending ---- */
+
+/* How long the main thread has been ready to run and was not run, in nanoseconds (Documentation/scheduler/sched-stats).
+ */
+static uint64_t waited_for_cpu(void)
+{
+    char text[96];
+    if (!os_read_file("/proc/self/schedstat", text, sizeof text))
+        return 0;
+    const char *at = strchr(text, ' ');
+    uint64_t waited = 0;
+    for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+        waited = waited * 10 + (uint64_t)(*at - '0');
+    return waited;
+}
+
+/* What a child has inherited of its parent's counts is none: they start at zero. */
+static struct admit_run measure(void)
+{
+    struct timespec cpu;
+    real.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    struct admit_run result = {
+        .cpu = (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND,
+        .wall = (uint64_t)(os_now() - run.begun) / MILLISECOND,
+    };
+    result.busy = result.cpu;
+    if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall)
+        result.busy += waited_for_cpu() / MILLISECOND;
+    return result;
+}
+
+/* Only programs of which something is known, or is worth to be known: the others would fill the file. */
+static bool is_worth_it(const struct admit_run *result)
+{
+    bool is_hinted = settings.cpu_bound && run.kind == KIND_PROGRAM;
+    return run.facts[run.kind] || is_hinted || admit_computes(result);
+}
+
+/* A forked child that becomes another program is none that computes. */
+static const struct admit_run no_run = {.wall = 1000};
+
+void admission_end(bool becomes_another)
+{
+    if (!run.pid || run.pid != getpid() || load_relaxed(&stopped))
+        return;
+    int saved = errno;
+    run.pid = 0; /* exec may fail, and the program go on: that is no run of which anything is known */
+    struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();
+    line_leave();
+    if (run.program && is_worth_it(&result))
+        programs_learn(run.program, run.kind, &result);
+    errno = saved;
+}
+
+void admission_stop(void)
+{
+    store_relaxed(&stopped, true); /* by the thread that restricts the process, before it does */
+    line_leave();
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+    admission_end(false);
+}

@@ -1,0 +1,337 @@
+#include "shim/process/propagate.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "policy/decide.h"
+#include "shim/atomic.h"
+#include "shim/libc.h"
+#include "shim/object.h"
+#include "shim/os.h"
+#include "shim/process/program.h"
+#include "shim/report/report.h"
+#include "shim/startup.h"
+#include "shim/thread/pool.h"
+
+/* ---- the environment ---- */
+
+static const char *const names[CONFIG_SETTINGS] = {
+#define WORD(field, name, words, fallback, refused, help) name,
+#define FLAG(field, name, fallback, help) name,
+#define COUNT(field, name, least, most, fallback, help) name,
+#define TEXT(field, name, check, fallback, help) name,
+#include "policy/settings.def"
+};
+
+/* What this process was started with: a bit for each setting, and the preload. */
+struct given {
+    uint32_t settings;
+    bool preload;
+};
+_Static_assert(CONFIG_SETTINGS <= 32, "a bit for each");
+static struct given given;
+
+/* Our own file name: the loader's, which stays as it is. */
+static const char *own_name;
+
+/* LD_PRELOAD is a list between colons and spaces (ld.so(8)). */
+static bool has_preload(const char *list)
+{
+    while (*list) {
+        size_t length = strcspn(list, ": ");
+        const char *end = list + length, *base = end;
+        while (base > list && base[-1] != '/')
+            base--;
+        if (strncmp(base, own_name, (size_t)(end - base)) == 0 && !own_name[end - base])
+            return true;
+        list = end + strspn(end, ": ");
+    }
+    return false;
+}
+
+static uint32_t setting_of(const char *entry)
+{
+    for (unsigned i = 0; i < CONFIG_SETTINGS; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(entry, names[i], length) == 0 && entry[length] == '=')
+            return UINT32_C(1) << i;
+    }
+    return 0;
+}
+
+static const char preload_entry[] = "LD_PRELOAD=";
+
+static bool is_preload(const char *entry)
+{
+    return strncmp(entry, preload_entry, sizeof preload_entry - 1) == 0;
+}
+
+static struct given read_environment(char *const *env)
+{
+    struct given found = {0};
+    for (; env && *env; env++) {
+        if (strncmp(*env, "UNIRUN_", 7) == 0)
+            found.settings |= setting_of(*env);
+        else if (is_preload(*env))
+            found.preload = has_preload(*env + sizeof preload_entry - 1);
+    }
+    return found;
+}
+
+/* ---- what speaks against a program's being managed ---- */
+
+static enum reason judge(const struct departure *departure)
+{
+    struct program_facts facts;
+    char path[PROGRAM_PATH];
+    const struct given left = read_environment(departure->env);
+    /* Before all else, whether there is a program to be started at all. */
+    const char *file = departure->path;
+    if (departure->is_searched)
+        file = program_find(file, path) ? path : NULL;
+    if (!file || !program_read(file, &facts))
+        return REASON_NONE;
+    if (given.preload && !left.preload && !settings.propagate)
+        return REASON_ENVIRONMENT;
+    enum reason reason = decide_program(&facts).reason;
+    if (reason == REASON_NONE && given.settings & ~left.settings && !settings.propagate)
+        return REASON_SETTINGS;
+    return reason;
+}
+
+/* ---- saying so ---- */
+
+/* entry.state   FREE     next: TAKEN by whoever finds it first (CAS)
+ *               TAKEN          OWED by that one, when the rest is written (release)
+ *               OWED           stays so; `said` tells what of `count` was said */
+enum { FREE, TAKEN, OWED };
+struct entry {
+    uint32_t state;
+    uint16_t call, reason;
+    uint32_t count, said;
+    const void *caller; /* of a fork child or this process: the objects are the same */
+    char path[104];
+};
+
+/* Shared with the children that this process forks, and theirs, until they fork themselves. */
+struct family {
+    pid_t owner;
+    struct entry entry[31];
+};
+_Static_assert(sizeof(struct family) <= OS_PAGE, "one page");
+static struct family *family;
+
+static void found_family(void)
+{
+    int saved = errno;
+    struct family *page = libc.mmap(NULL, OS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    errno = saved;
+    if (page == MAP_FAILED)
+        return;
+    page->owner = getpid();
+    struct family *before = load_acquire(&family), *expected = before;
+    /* Acquire and release: who finds it finds its owner. Of two threads one founds it. The parent's, if there was one,
+     * is left to those who may be using it. */
+    if (!__atomic_compare_exchange_n(&family, &expected, page, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        libc.munmap(page, OS_PAGE);
+}
+
+static void say(struct family *of, struct entry *entry)
+{
+    uint32_t count = load_relaxed(&entry->count), said = load_relaxed(&entry->said);
+    /* Relaxed: it orders nothing but itself; who takes the right to say a count, says it, or gives it back. */
+    if (said >= count ||
+        !__atomic_compare_exchange_n(&entry->said, &said, count, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    if (!report_for(of->owner, entry->call, entry->reason, entry->caller, entry->path, count))
+        __atomic_compare_exchange_n(&entry->said, &count, said, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static bool is_about(const struct entry *entry, const struct departure *departure, enum reason reason)
+{
+    /* Acquire: pairs with the release in take_entry(). */
+    return load_acquire(&entry->state) == OWED && entry->reason == reason &&
+           strncmp(entry->path, departure->path, sizeof entry->path - 1) == 0;
+}
+
+static struct entry *take_entry(struct family *of, const struct departure *departure, enum reason reason)
+{
+    for (size_t i = 0; i < sizeof of->entry / sizeof *of->entry; i++) {
+        struct entry *entry = &of->entry[i];
+        if (is_about(entry, departure, reason))
+            return entry;
+        if (load_relaxed(&entry->state) != FREE || !cas_acquire(&entry->state, FREE, TAKEN))
+            continue;
+        entry->call = (uint16_t)departure->call;
+        entry->reason = (uint16_t)reason;
+        entry->caller = departure->caller;
+        size_t length = strnlen(departure->path, sizeof entry->path - 1);
+        memcpy(entry->path, departure->path, length);
+        entry->path[length] = '\0';
+        store_release(&entry->state, OWED);
+        return entry;
+    }
+    return NULL; /* more programs than anybody wants to read of */
+}
+
+static bool is_spawn(enum symbol call)
+{
+    return call >= SYMBOL_posix_spawn_2_2_5 && call <= SYMBOL_posix_spawnp_2_15;
+}
+
+void propagate_check(const struct departure *departure)
+{
+    if (pool_is_forgotten() || !departure->path)
+        return;
+    int saved = errno;
+    enum reason reason = judge(departure);
+    errno = saved;
+    if (reason == REASON_NONE)
+        return;
+    struct family *of = load_acquire(&family);
+    if (!of || (is_spawn(departure->call) && of->owner != getpid())) {
+        found_family();
+        of = load_acquire(&family);
+    }
+    struct entry *entry = of ? take_entry(of, departure, reason) : NULL;
+    if (entry && add_relaxed(&entry->count, 1) == 1)
+        say(of, entry);
+}
+
+static void say_all(struct family *of, bool only_new)
+{
+    for (size_t i = 0; i < sizeof of->entry / sizeof *of->entry; i++) {
+        struct entry *entry = &of->entry[i];
+        if (load_acquire(&entry->state) == OWED && (!only_new || !load_relaxed(&entry->said)))
+            say(of, entry);
+    }
+}
+
+void propagate_before_fork(void)
+{
+    struct family *of = load_acquire(&family);
+    if (!of || of->owner != getpid())
+        found_family();
+    else
+        say_all(of, true);
+}
+
+void propagate_totals(void)
+{
+    struct family *of = load_acquire(&family);
+    if (of && of->owner == getpid())
+        say_all(of, false);
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+    propagate_totals();
+}
+
+/* ---- UNIRUN_PROPAGATE=1 ---- */
+
+/* The environment may be written over after the start (setproctitle): so what is to be propagated is kept. */
+enum { KEPT = 4096 };
+static char kept[KEPT];
+static size_t kept_used;
+static char *kept_entry[CONFIG_SETTINGS]; /* "NAME=VALUE", by the number of the setting */
+static char *kept_preload;                /* as it stood in the list */
+
+static char *keep(const char *text, size_t length)
+{
+    char *copy = kept + kept_used;
+    if (length >= KEPT - kept_used)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    kept_used += length + 1;
+    return copy;
+}
+
+static void keep_preload(const char *list)
+{
+    const char *end = list, *own = list;
+    while (*end && !(has_preload(own) && !has_preload(end))) {
+        own = end;
+        end += strcspn(end, ": ");
+        end += strspn(end, ": ");
+    }
+    kept_preload = keep(own, strcspn(own, ": "));
+}
+
+static void keep_all(char *const *env)
+{
+    for (; *env; env++) {
+        uint32_t setting = setting_of(*env);
+        if (setting)
+            kept_entry[__builtin_ctz(setting)] = keep(*env, strlen(*env));
+        else if (given.preload && is_preload(*env))
+            keep_preload(*env + sizeof preload_entry - 1);
+    }
+}
+
+/* The value of LD_PRELOAD in `env`, or "". */
+static const char *preload_in(char *const *env)
+{
+    for (; env && *env; env++)
+        if (is_preload(*env))
+            return *env + sizeof preload_entry - 1;
+    return "";
+}
+
+struct propagation propagate_need(char *const *env)
+{
+    struct propagation need = {0};
+    if (!settings.propagate || pool_is_forgotten())
+        return need;
+    const struct given left = read_environment(env);
+    need.settings = given.settings & ~left.settings;
+    need.preload = given.preload && !left.preload && kept_preload;
+    if (!need.settings && !need.preload)
+        return need;
+    if (need.preload)
+        need.text = sizeof preload_entry + strlen(kept_preload) + 1 + strlen(preload_in(env));
+    for (; env && *env; env++)
+        need.entries++;
+    need.entries += (size_t)__builtin_popcount(need.settings) + 2;
+    return need;
+}
+
+/* Ours before those that the program wants, as the launcher does it. */
+static char *join_preload(char *text, const char *others)
+{
+    char *at = stpcpy(stpcpy(text, preload_entry), kept_preload);
+    if (*others)
+        stpcpy(stpcpy(at, ":"), others);
+    return text;
+}
+
+char *const *propagate_fill(const struct propagation *need, char *const *env, char **full, char *text)
+{
+    char **next = full;
+    if (need->preload)
+        *next++ = join_preload(text, preload_in(env));
+    for (; env && *env; env++)
+        if (!need->preload || !is_preload(*env))
+            *next++ = *env;
+    for (unsigned i = 0; i < CONFIG_SETTINGS; i++)
+        if (need->settings & UINT32_C(1) << i && kept_entry[i])
+            *next++ = kept_entry[i];
+    *next = NULL;
+    return full;
+}
+
+void propagate_start(char *const *env)
+{
+    struct object object;
+    if (!object_find((const void *)propagate_start, &object))
+        return;
+    own_name = strrchr(object.name, '/');
+    own_name = own_name ? own_name + 1 : object.name;
+    given = read_environment(env);
+    if (settings.propagate)
+        keep_all(env);
+}
