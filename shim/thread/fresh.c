@@ -218,9 +218,10 @@ static bool has_unseen_values(void)
 /* libc's list of thread_local destructors, with its counts of the objects that hold them (GLIBC_PRIVATE since 2.18). */
 static void (*call_tls_dtors)(void);
 
-void fresh_destroy(void)
+void fresh_destroy(struct traces *traces)
 {
     call_tls_dtors();
+    traces->objects_are_gone = true;
     int rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
     while (rounds-- && destroy_values())
         ;
@@ -292,6 +293,7 @@ bool fresh_reset(struct traces *traces)
         real.sigaltstack(&none, NULL);
         traces->has_altstack = false;
     }
+    traces->objects_are_gone = false;
     libc.dlerror();
     libc.uselocale(LC_GLOBAL_LOCALE);
     h_errno = 0;

@@ -173,7 +173,7 @@ static bool finish(struct worker *worker, void *result)
     uint32_t word = load_relaxed(&worker->word);
     if (!(word & TASK) || word & RETIRED || pool_is_draining())
         return false;
-    fresh_destroy();
+    fresh_destroy(&worker->traces);
     turn_abandon();
     spin_task_ends(worker);
     /* From here no handler runs in this thread and no cancellation is acted on: for the program it has ended. */
