@@ -3,6 +3,8 @@
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
 
 #include "shim/libc.h"
 #include "shim/lock.h"
@@ -19,7 +21,65 @@ bool object_find(const void *address, struct object *object)
     object->map = found.dlfo_link_map;
     object->name = found.dlfo_link_map->l_name;
     object->base = found.dlfo_link_map->l_addr;
+    object->start = found.dlfo_map_start;
     return true;
+}
+
+/* ---- notes ---- */
+
+static bool is_in_notes(const char *notes, size_t size, const char *owner)
+{
+    const size_t length = strlen(owner) + 1;
+    while (size > sizeof(ElfW(Nhdr))) {
+        const ElfW(Nhdr) *note = (const void *)notes;
+        size_t whole = sizeof *note + ((note->n_namesz + 3UL) & ~3UL) + ((note->n_descsz + 3UL) & ~3UL);
+        if (whole > size)
+            return false;
+        if (note->n_namesz >= length && memcmp(notes + sizeof *note, owner, length) == 0)
+            return true;
+        notes += whole;
+        size -= whole;
+    }
+    return false;
+}
+
+/* Notes can lie outside of what is loaded. */
+static bool is_loaded(const ElfW(Phdr) * headers, size_t count, const ElfW(Phdr) * part)
+{
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_LOAD && part->p_vaddr >= headers[i].p_vaddr &&
+            part->p_vaddr + part->p_filesz <= headers[i].p_vaddr + headers[i].p_filesz)
+            return true;
+    return false;
+}
+
+static bool have_note(const ElfW(Phdr) * headers, size_t count, uintptr_t base, const char *owner)
+{
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_NOTE && is_loaded(headers, count, &headers[i]) &&
+            is_in_notes((const char *)(base + headers[i].p_vaddr), headers[i].p_filesz, owner))
+            return true;
+    return false;
+}
+
+bool object_has_note(const struct object *object, const char *owner)
+{
+    const ElfW(Ehdr) *file = object->start;
+    /* Linkers put both at the beginning. */
+    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phoff + file->e_phnum * sizeof(ElfW(Phdr)) > OS_PAGE)
+        return false;
+    return have_note((const void *)((const char *)file + file->e_phoff), file->e_phnum, object->base, owner);
+}
+
+bool object_program_has_note(const char *owner)
+{
+    const ElfW(Phdr) *headers = (const void *)getauxval(AT_PHDR);
+    size_t count = headers ? getauxval(AT_PHNUM) : 0;
+    uintptr_t base = 0;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_PHDR)
+            base = (uintptr_t)headers - headers[i].p_vaddr;
+    return have_note(headers, count, base, owner);
 }
 
 /* ---- all of them ---- */

@@ -13,11 +13,16 @@ struct object {
     const char *name; /* the loader's: a path, or "" for the program itself; constant while the object is loaded */
     uintptr_t base;   /* what is added to the addresses in its file */
     const struct link_map *map;
+    const void *start; /* where its file begins in memory */
 };
 
 /* Whether `address` is in an object, and in which. Lock-free where libc has _dl_find_object (2.35 and up); elsewhere
  * false. Context: any thread, a signal handler. */
 bool object_find(const void *address, struct object *object);
+
+/* Whether the object, or the program, has a note of `owner`'s among what is loaded of it. Takes no lock. */
+bool object_has_note(const struct object *object, const char *owner);
+bool object_program_has_note(const char *owner);
 
 /* Runs `visit` for the objects as dl_iterate_phdr(3) does, under the loader's lock: none comes or goes meanwhile. Where
  * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time; but one

@@ -100,3 +100,26 @@ fifty_exits() {
     script_everywhere fifty_exits "$PROGRAMS/regress_exit" child
     [ "$(sort <<<"$output" | uniq -c | xargs)" = "50 at exit: thread known, own data 6, blocked 0, handled 1" ]
 }
+
+# Of the last same_everywhere: managed mode said that calls of `caller` were downgraded for that reason.
+downgraded() {
+    grep -qE "pthread_create downgraded to stdlib behaviour: .*\(reason=$1 caller=$2\+0x[0-9a-f]+ count=1\)$" \
+        "$BATS_TEST_TMPDIR/modes/managed/err.raw"
+}
+
+@test "threads of Go code, which changes them unseen, are not reused (reason go-thread)" {
+    same_everywhere "$PROGRAMS/regress_go"
+    [ "$output" = "threads that found another's change: 0" ]
+    downgraded go-thread regress_go
+    # What Go's code in a library makes; what a program makes that is not Go's may meet such changes (LIMITS).
+    same_everywhere "$PROGRAMS/regress_go_host" "$PROGRAMS/libregress_go_library.so"
+    [ "$output" = "threads that found another's change: 0" ]
+    downgraded go-thread libregress_go_library.so
+}
+
+@test "a library that wraps pthread_create behind us sees every thread begin and end (reason wrapped)" {
+    export PRELOAD_AFTER=$PROGRAMS/libwrapper.so
+    same_everywhere "$PROGRAMS/regress_go_host"
+    [[ $output == *"wrapped: 20 begun, 20 ended" ]]
+    downgraded wrapped regress_go_host
+}
