@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/fsuid.h>
+#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/resource.h>

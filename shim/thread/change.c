@@ -163,6 +163,16 @@ int managed_pkey_alloc(unsigned int flags, unsigned int rights)
     return changed_self(real.pkey_alloc(flags, rights)); /* the calling thread gets the rights */
 }
 
+int managed_ioperm(unsigned long from, unsigned long count, int on)
+{
+    return changed_self(real.ioperm(from, count, on));
+}
+
+int managed_iopl(int level)
+{
+    return changed_self(real.iopl(level));
+}
+
 int managed_arch_prctl(int code, unsigned long address)
 {
     return changed_self(real.arch_prctl(code, address));
@@ -186,11 +196,22 @@ int managed_setns(int fd, int type)
     return changed_self(real.setns(fd, type));
 }
 
-int managed_sigaltstack(const stack_t *stack, stack_t *old)
+static void note_altstack(const void *stack)
 {
     if (stack && slot.worker)
         slot.worker->traces.has_altstack = true;
+}
+
+int managed_sigaltstack(const stack_t *stack, stack_t *old)
+{
+    note_altstack(stack);
     return real.sigaltstack(stack, old);
+}
+
+int managed_sigstack(struct sigstack *stack, struct sigstack *old)
+{
+    note_altstack(stack);
+    return real.sigstack(stack, old);
 }
 
 /* Guard pages inside a stack (HotSpot has them) would meet the next task. */

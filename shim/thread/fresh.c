@@ -286,13 +286,19 @@ const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage
     return base;
 }
 
+/* The kernel refuses where the thread stands on it: sigstack(3) does not tell how large it is, so it reaches down to
+ * here. */
+static bool drop_altstack(struct traces *traces)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    traces->has_altstack = traces->has_altstack && real.sigaltstack(&none, NULL) != 0;
+    return !traces->has_altstack;
+}
+
 bool fresh_reset(struct traces *traces)
 {
-    if (traces->has_altstack) {
-        const stack_t none = {.ss_flags = SS_DISABLE};
-        real.sigaltstack(&none, NULL);
-        traces->has_altstack = false;
-    }
+    if (!drop_altstack(traces))
+        return false;
     traces->objects_are_gone = false;
     libc.dlerror();
     libc.uselocale(LC_GLOBAL_LOCALE);

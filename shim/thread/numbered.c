@@ -157,6 +157,8 @@ static bool syscall_changes_thread(unsigned long number)
     case SYS_io_uring_enter:
     case SYS_io_uring_register:
     case SYS_io_uring_setup:
+    case SYS_ioperm:
+    case SYS_iopl:
     case SYS_keyctl:
     case SYS_landlock_restrict_self:
     case SYS_personality:

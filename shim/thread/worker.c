@@ -228,7 +228,8 @@ static bool refresh(struct worker *worker)
 {
     worker->dying = !fresh_reset(&worker->traces);
     if (worker->dying)
-        report_note("a thread will not be reused: ", "libraries were loaded or unloaded, or their lock may be stuck");
+        report_note("a thread will not be reused: ",
+                    "libraries came or went, their lock may be stuck, or it stands on a stack of its own");
     bool parked = park(worker);
     spin_parked();
     return parked;

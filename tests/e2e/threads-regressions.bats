@@ -118,8 +118,15 @@ downgraded() {
 }
 
 @test "a library that wraps pthread_create behind us sees every thread begin and end (reason wrapped)" {
-    export PRELOAD_AFTER=$PROGRAMS/libwrapper.so
+    preload_after "$PROGRAMS/libwrapper.so"
     same_everywhere "$PROGRAMS/regress_go_host"
     [[ $output == *"wrapped: 20 begun, 20 ended" ]]
     downgraded wrapped regress_go_host
+}
+
+@test "who is granted ports has a thread of its own, and so has who inherits them" {
+    preload_after "$PROGRAMS/libports.so"
+    same_everywhere "$PROGRAMS/regress_ports"
+    [ "$output" = "tasks with ports: 12, threads: 12
+who inherits ports is new" ]
 }
