@@ -98,6 +98,10 @@ static union {
 /* Here, or in a process that this one was forked from, a second thread was made. */
 static bool had_threads;
 
+/* The word of the loader's lock, in the loader's data; NULL: not known. It is never 0 where a thread that is gone holds
+ * it. */
+static const int *loaders_lock;
+
 enum { PATIENCE_NS = 100 * 1000 * 1000 };
 static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
 
@@ -117,10 +121,64 @@ void object_postfork(void)
     unlock(&wiped.walking); /* in the child it is free already, and stays so */
 }
 
+static bool is_lock_free(void)
+{
+    const int *word = load_relaxed(&loaders_lock); /* set once, to what is always there */
+    return word && load_relaxed(word) == 0;        /* to take it is for others, and orders what they see */
+}
+
 bool object_can_walk(void)
 {
     /* Relaxed: both are set before the thread exists that could see it otherwise. */
-    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads);
+    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads) || is_lock_free();
+}
+
+/* While dl_iterate_phdr calls us, its lock is the one recursive mutex in the loader's data that the calling thread
+ * holds. */
+struct search {
+    int tid;
+    const pthread_mutex_t *found;
+    unsigned matches;
+};
+
+static bool is_held_once(const pthread_mutex_t *mutex, int tid)
+{
+    return mutex->__data.__owner == tid && mutex->__data.__lock && mutex->__data.__count == 1 &&
+           mutex->__data.__nusers == 1 && mutex->__data.__kind == PTHREAD_MUTEX_RECURSIVE;
+}
+
+static int search_loader(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    struct search *search = arg;
+    (void)size;
+    if (!object->dlpi_addr || object->dlpi_addr != getauxval(AT_BASE))
+        return 0;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_W))
+            continue;
+        uintptr_t at = (object->dlpi_addr + part->p_vaddr + 7) & ~(uintptr_t)7;
+        uintptr_t end = object->dlpi_addr + part->p_vaddr + part->p_memsz;
+        for (; at + sizeof(pthread_mutex_t) <= end; at += 8)
+            if (is_held_once((const void *)at, search->tid)) {
+                search->found = (const void *)at;
+                search->matches++;
+            }
+    }
+    return 1;
+}
+
+/* Under `walking`. */
+static void find_lock(void)
+{
+    static bool has_tried;
+    if (has_tried)
+        return;
+    has_tried = true;
+    struct search search = {.tid = os_tid()};
+    libc.dl_iterate_phdr(search_loader, &search);
+    if (search.matches == 1 && !is_held_once(search.found, search.tid))
+        store_relaxed(&loaders_lock, &search.found->__data.__lock);
 }
 
 void object_prepare(void)
@@ -136,10 +194,13 @@ void object_prepare(void)
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
     bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
-    if (libc.dl_iterate_phdr && object_can_walk())
+    if (libc.dl_iterate_phdr && object_can_walk()) {
         libc.dl_iterate_phdr(visit, arg);
-    else
+        if (!is_awaited && is_locked && load_relaxed(&had_threads))
+            find_lock(); /* nobody waits for us, and there may be children */
+    } else {
         visit(NULL, 0, arg);
+    }
     if (is_locked)
         unlock(&wiped.walking);
 }

@@ -30,8 +30,8 @@ bool object_program_has_note(const char *owner);
  * Context: where the program itself may call dl_iterate_phdr. */
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited);
 
-/* False in a fork child of a process that had threads: one of them may have held the loader's lock, and nobody frees it
- * in the child. */
+/* False in a fork child of a process that had threads until the loader's lock was seen free there: one of them may have
+ * held it, and nobody frees it in the child. */
 bool object_can_walk(void);
 
 /* The process is about to have a second thread. Context: any thread, as often as one likes. */

@@ -91,6 +91,8 @@ nothing_wrong() {
     same_everywhere "$PROGRAMS/posix_moments"
     nothing_wrong
     recycled walks 50
+    recycled "in a child" 20
+    recycled "in a grandchild" 20
     recycled destructors 40
     # A library that comes or goes ends the workers that there are, and how many that is depends on the moment.
     recycled late_library 80
