@@ -86,7 +86,8 @@ static void give_task(struct worker *worker, const struct task *task, bool detac
     worker->joining = worker->joiner = 0;
     libc.sem_init(&worker->done, 0, 0);
     /* Relaxed: the hand-over publishes it, worker_call() or libc's pthread_create. */
-    store_relaxed(&worker->word, TASK | (detached ? DETACHED : 0));
+    uint32_t next = (worker->word & ~(uint32_t)(ONE_TASK - 1)) + ONE_TASK;
+    store_relaxed(&worker->word, next | TASK | (detached ? DETACHED : 0));
 }
 
 /* What a thread of libc's making inherits from its creator by itself, and a parked one has to be told. */

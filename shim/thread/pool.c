@@ -130,6 +130,12 @@ static void add_slab(void)
     }
 }
 
+/* The count of tasks stays. Under the lock, where nobody else writes the word of a record without a task. */
+static void clear_word(struct worker *worker)
+{
+    store_relaxed(&worker->word, worker->word & ~(uint32_t)(ONE_TASK - 1));
+}
+
 struct worker *record_new(void)
 {
     lock(&pool.lock);
@@ -145,7 +151,7 @@ struct worker *record_new(void)
     }
     unlock(&pool.lock);
     if (worker)
-        memset(worker, 0, sizeof *worker);
+        memset((char *)worker + sizeof worker->word, 0, sizeof *worker - sizeof worker->word);
     return worker;
 }
 
@@ -171,7 +177,7 @@ void record_free(struct worker *worker)
     lock(&pool.lock);
     if (load_relaxed(&worker->word) & RETIRED)
         pool.counts.retired++;
-    store_relaxed(&worker->word, 0);
+    clear_word(worker);
     store_relaxed(&worker->tid, 0);
     worker->next = pool.free;
     pool.free = worker;
@@ -268,7 +274,7 @@ static bool has_place(const struct worker *worker)
 void pool_put(struct worker *worker)
 {
     lock(&pool.lock);
-    store_relaxed(&worker->word, 0);
+    clear_word(worker);
     bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && has_place(worker);
     if (keep)
         push_idle(worker);

@@ -66,28 +66,33 @@ static __attribute__((noinline)) void leave(void *value)
     }
 }
 
-bool worker_retire_keeping(struct worker *worker, const char *why, bool *detach)
+bool worker_retire_keeping(struct worker *worker, const char *why, pthread_t *detach)
 {
     uint32_t word = load_acquire(&worker->word);
-    *detach = false;
+    pthread_t id;
+    *detach = 0;
     do {
         if (!(word & TASK) || word & ENDED)
             return false;
         if (word & RETIRED)
             return true;
+        id = load_relaxed(
+            &worker->id); /* now: a detached one may end as soon as it is retired, and its record be reused */
     } while (!cas_seq_cst(&worker->word, &word, word | RETIRED));
     if (word & WAITING)
         libc.sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
-    *detach = word & DETACHED;
+    if (word & DETACHED)
+        *detach = id;
     report_note("a thread will not be reused: ", why);
     return true;
 }
 
 bool worker_retire(struct worker *worker, const char *why)
 {
-    bool detach, retired = worker_retire_keeping(worker, why, &detach);
+    pthread_t detach;
+    bool retired = worker_retire_keeping(worker, why, &detach);
     if (detach)
-        real.pthread_detach(worker->id);
+        real.pthread_detach(detach);
     return retired;
 }
 
