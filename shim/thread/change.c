@@ -226,10 +226,10 @@ int managed_mprotect(void *address, size_t size, int protection)
     return real.mprotect(address, size, protection);
 }
 
-/* Idle stacks count for the limit on the address space. */
+/* Idle stacks count for the limits on the address space and, since Linux 4.7, on data. */
 static int limited(__rlimit_resource_t resource, int result)
 {
-    if (result == 0 && resource == RLIMIT_AS)
+    if (result == 0 && (resource == RLIMIT_AS || resource == RLIMIT_DATA))
         pool_limit_stacks();
     return result;
 }

@@ -303,12 +303,17 @@ bool pool_leave(struct worker *worker)
 
 /* ---- letting idle workers end ---- */
 
-void pool_limit_stacks(void)
+static bool has_limit(enum __rlimit_resource resource)
 {
     struct rlimit limit;
+    return libc.getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+void pool_limit_stacks(void)
+{
     if (pool_is_forgotten() || pool_is_parents())
         return;
-    bool is_limited = libc.getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    bool is_limited = has_limit(RLIMIT_AS) || has_limit(RLIMIT_DATA);
     store_relaxed(&stacks_are_limited, is_limited); /* who parks meanwhile has done so before */
     if (is_limited)
         pool_join_idle();

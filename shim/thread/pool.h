@@ -37,7 +37,7 @@ bool pool_make_room(void);
 /* The creator needs the record of the thread that it has made no more. */
 void record_born(struct worker *worker);
 
-/* The limit on the address space was set: idle stacks are kept only as far as libc itself keeps them. */
+/* The limit on the address space, or on data, was set: idle stacks are kept only as far as libc itself keeps them. */
 void pool_limit_stacks(void);
 
 /* The same, and waits until they have: the process must have no thread but the program's own. */
