@@ -21,6 +21,7 @@
 #include "shim/object.h"
 #include "shim/os.h"
 #include "shim/process/fork.h"
+#include "shim/report/report.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
 
@@ -111,6 +112,15 @@ static struct walk walk_objects(struct loads expected)
     return walk;
 }
 
+static void say_hidden(void)
+{
+    static bool is_said;
+    /* Relaxed: it orders nothing but itself. */
+    if (!__atomic_exchange_n(&is_said, true, __ATOMIC_RELAXED))
+        report_info("threads are not reused: ",
+                    "a library in a name space of its own (dlmopen, LD_AUDIT) cannot be reset");
+}
+
 /* A thread for which a library was opened or closed since it was born is not reset. Its data in a new library may lie
  * in the part of the static TLS block that was left over, where the loader does not know their address; and while a
  * library is being opened, the loader can take what the thread had in a closed one of the same number for the new
@@ -122,7 +132,12 @@ static bool reset_tls(const struct traces *traces)
     if (!object_can_walk())
         return false;
     struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
-    return !walk.changed && walk.seen >= walk.found.adds - walk.found.subs;
+    if (walk.changed)
+        return false;
+    bool has_seen_all = walk.seen >= walk.found.adds - walk.found.subs;
+    if (!has_seen_all)
+        say_hidden();
+    return has_seen_all;
 }
 
 /* ---- keys ---- */

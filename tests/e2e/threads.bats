@@ -118,6 +118,16 @@ nothing_wrong() {
     done
 }
 
+@test "libraries in a name space of their own end the reuse of threads, which is said at level info, once" {
+    export UNIRUN_LOG=info
+    same_everywhere "$PROGRAMS/fresh" "data of a library in a namespace"
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 1 ]
+    LD_AUDIT=$PROGRAMS/libaudit.so same_everywhere "$PROGRAMS/posix_keys" c11
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 1 ]
+    same_everywhere "$PROGRAMS/posix_keys" c11
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 0 ]
+}
+
 @test "thread_local objects are made and destroyed for each task, and their library is kept as long" {
     same_everywhere "$PROGRAMS/fresh_objects"
     [[ $output != *"not fresh"* ]]
