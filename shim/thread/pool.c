@@ -353,16 +353,28 @@ void pool_join_idle(void)
 }
 
 /* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. */
-static bool let_ended_leave(struct worker *worker)
+static bool make_unjoined_real(struct worker *worker)
 {
     uint32_t word = load_acquire(&worker->word);
     while (word & ENDED && !(word & (RELEASED | DETACHED)))
         if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
             pool_note_leaving(worker);
-            worker_call(worker, CALL_LEAVE);
             return true;
         }
     return false;
+}
+
+bool pool_leave_unjoined(struct worker *worker)
+{
+    return !load_relaxed(&closing) && make_unjoined_real(worker);
+}
+
+static bool let_ended_leave(struct worker *worker)
+{
+    bool leaves = make_unjoined_real(worker);
+    if (leaves)
+        worker_call(worker, CALL_LEAVE);
+    return leaves;
 }
 
 static bool let_all_ended_leave(void)

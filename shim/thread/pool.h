@@ -20,6 +20,9 @@ void pool_put(struct worker *worker);
 /* Takes an idle worker out, if it still is idle: its patience is over. Whether it was. */
 bool pool_leave(struct worker *worker);
 
+/* The same for a worker whose ended task was not joined yet: it becomes libc's, if it still is not. */
+bool pool_leave_unjoined(struct worker *worker);
+
 /* The worker's thread ends, for a reason of ours: pool_empty() waits for it. */
 void pool_note_leaving(const struct worker *worker);
 

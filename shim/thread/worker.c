@@ -55,6 +55,10 @@ static __attribute__((noinline)) void leave(void *value)
     turn_abandon();
     if (!(load_relaxed(&worker->word) & TASK))
         return; /* idle and dismissed, or wiped in a fork child */
+    /* Where pthread_exit or pthread_cancel were found by a handle of libc's own, this is the first that we hear of it.
+     */
+    if (!(load_relaxed(&worker->word) & RETIRED))
+        worker_retire(worker, "it ends by itself");
     if (++worker->farewells < FAREWELLS) {
         libc.pthread_setspecific(leave_key, worker);
         return;
@@ -277,8 +281,9 @@ static enum call sleep_for_call(struct worker *worker, int64_t timeout_ns)
     return call;
 }
 
-/* Waits for the next task. An idle worker gives its stack back after a while, and ends when its patience is over. One
- * whose last task was not joined yet cannot be told when it is, so it looks again now and then. */
+/* Waits for the next task. An idle worker gives its stack back after a while, and ends when its patience is over; so
+ * does one whose last task was not joined by then: it will be joined as libc's, which is all that a pthread_join that
+ * was found by a handle of libc's own waits for. */
 static enum call wait_for_call(struct worker *worker)
 {
     enum { LOOK_AGAIN_NS = 100000000 };
@@ -296,6 +301,8 @@ static enum call wait_for_call(struct worker *worker)
             timeout = late;
         } else if (pool_leave(worker)) {
             return CALL_DIE;
+        } else if (pool_leave_unjoined(worker)) {
+            return CALL_LEAVE;
         } else if (timeout < LOOK_AGAIN_NS) {
             timeout = LOOK_AGAIN_NS;
         }

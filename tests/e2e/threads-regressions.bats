@@ -130,3 +130,9 @@ downgraded() {
     [ "$output" = "tasks with ports: 12, threads: 12
 who inherits ports is new" ]
 }
+
+@test "threads end, and are joined, by functions found by a handle of libc's own" {
+    same_everywhere "$PROGRAMS/regress_handle"
+    nothing_wrong
+    [ "$(grep -c '^joined: 6$' <<<"$output")" -eq 3 ]
+}
