@@ -12,7 +12,7 @@ static struct {
     int (*kill)(pthread_t, int);
 } libc;
 
-static atomic_int tid;
+static atomic_int tid, signals;
 
 static void *exit_by_handle(void *arg)
 {
@@ -52,7 +52,7 @@ static void gone(int of)
 static void on_signal(int signal)
 {
     (void)signal;
-    say("signalled");
+    signals++;
 }
 
 static void all(void)
@@ -74,8 +74,9 @@ static void all(void)
     say("pthread_join: %s", name_of(libc.join(start(give_back, (void *)6), &result)));
     say("joined: %ld", (long)result);
     thread = start_staying();
+    int before = signals;
     say("pthread_kill: %s", name_of(libc.kill(thread, SIGUSR1)));
-    wait_asleep(tid);
+    wait_for(&signals, before + 1);
     pthread_cancel(thread);
     say("killed: %ld", (long)join(thread));
 }
