@@ -43,7 +43,7 @@ struct thread_facts {
     bool own_scheduling;  /* attributes: explicit scheduling */
     bool own_affinity;    /* attributes: a CPU set */
     bool unknown_creator; /* what it inherits cannot be told */
-    bool go;              /* made by, or in a program of, Go code */
+    bool go;              /* there is Go code in the process */
     bool wrapped;         /* another library has a part in making it */
     bool no_memory;       /* for its record */
 };

@@ -40,9 +40,9 @@ static bool is_pooled(const struct task *task)
 
 /* ---- who else has a part in threads ---- */
 
-/* Go code changes threads by system calls of its own (unshare, setns ...) and then lets them end. In a program of Go's
- * any creator may be such a thread. */
-static bool program_is_go;
+/* Go code changes threads by system calls of its own (unshare, setns ...) and then lets them end. Where it is, any
+ * creator may be such a thread, and any thread may be one that has called it. Its runtime makes threads at once. */
+static bool has_go;
 
 /* Another preload gives each thread what it needs at its beginning, and takes it back at its end. An allocator's data
  * are not made fresh, so one may. */
@@ -70,7 +70,8 @@ static void look_around(void)
     if (__builtin_expect(load_acquire(&has_looked), 1))
         return;
     /* Whoever looks sees the same. */
-    store_relaxed(&program_is_go, object_program_has_note("Go"));
+    if (object_program_has_note("Go"))
+        store_relaxed(&has_go, true);
     store_relaxed(&is_wrapped, find_wrapper());
     store_release(&has_looked, true); /* with what was seen */
 }
@@ -176,7 +177,9 @@ static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_at
     look_around();
     attributes_read(attr, &wanted);
     wanted.facts.unknown_creator = lineage_own() == LINEAGE_UNKNOWN || pool_is_forgotten();
-    wanted.facts.go = load_relaxed(&program_is_go) || task->creator == RUNTIME_GO;
+    if (task->creator == RUNTIME_GO)
+        store_relaxed(&has_go, true); /* who has not seen it has created before */
+    wanted.facts.go = load_relaxed(&has_go);
     wanted.facts.wrapped = load_relaxed(&is_wrapped);
     struct verdict verdict = decide_thread(&wanted.facts);
     bool managed = verdict.outcome == OUTCOME_MANAGED && !pool_is_draining();
