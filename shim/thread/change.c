@@ -80,33 +80,44 @@ static int changed_tid(pid_t tid, int result)
     return result;
 }
 
+/* A thread that has ended has no number, as far as the program can tell. */
+static bool is_gone(pid_t tid)
+{
+    bool is = tid > 0 && worker_tid_has_ended(tid);
+    if (is)
+        errno = ESRCH;
+    return is;
+}
+
 int managed_sched_setaffinity_2_3_3(pid_t tid, const cpu_set_t *set)
 {
-    return changed_tid(tid, real.sched_setaffinity_2_3_3(tid, set));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setaffinity_2_3_3(tid, set));
 }
 
 int managed_sched_setaffinity_2_3_4(pid_t tid, size_t size, const cpu_set_t *set)
 {
-    return changed_tid(tid, real.sched_setaffinity_2_3_4(tid, size, set));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setaffinity_2_3_4(tid, size, set));
 }
 
 int managed_sched_setparam(pid_t tid, const struct sched_param *param)
 {
-    return changed_tid(tid, real.sched_setparam(tid, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setparam(tid, param));
 }
 
 int managed_sched_setscheduler(pid_t tid, int policy, const struct sched_param *param)
 {
-    return changed_tid(tid, real.sched_setscheduler(tid, policy, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setscheduler(tid, policy, param));
 }
 
 int managed___sched_setscheduler(pid_t tid, int policy, const struct sched_param *param)
 {
-    return changed_tid(tid, real.__sched_setscheduler(tid, policy, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.__sched_setscheduler(tid, policy, param));
 }
 
 int managed_setpriority(enum __priority_which which, id_t who, int priority)
 {
+    if (which == PRIO_PROCESS && is_gone((pid_t)who))
+        return -1;
     /* On Linux PRIO_PROCESS is one thread; a group or a user's processes may contain all of ours. */
     int result = real.setpriority(which, who, priority);
     if (result == 0 && which == PRIO_PROCESS)

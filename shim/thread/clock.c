@@ -15,14 +15,24 @@
 enum { SECOND = 1000000000 };
 
 /* The kernel's numbers for the clocks of other threads (linux/posix-timers_types.h): ~tid << 3, 4 for "a thread". */
+static bool is_threads(clockid_t clock)
+{
+    return clock < 0 && (clock & 7) == (4 | 2);
+}
+
 struct worker *clock_worker(clockid_t clock)
 {
     if (clock == CLOCK_THREAD_CPUTIME_ID)
         return slot.worker;
-    if (clock >= 0 || (clock & 7) != (4 | 2))
+    if (!is_threads(clock))
         return NULL;
     int tid = ~(clock >> 3);
     return tid == 0 ? slot.worker : pool_find(tid);
+}
+
+bool clock_has_ended(clockid_t clock)
+{
+    return is_threads(clock) && worker_tid_has_ended(~(clock >> 3));
 }
 
 int64_t clock_base(clockid_t clock)
@@ -42,6 +52,10 @@ static void subtract(struct timespec *time, int64_t base)
 
 static __attribute__((noinline)) int read_cpu_clock(clockid_t clock, struct timespec *now)
 {
+    if (clock_has_ended(clock)) {
+        errno = EINVAL;
+        return -1;
+    }
     int result = real.clock_gettime(clock, now);
     if (result == 0)
         subtract(now, clock_base(clock));

@@ -40,6 +40,8 @@ static void move(struct timespec *time, int64_t base)
 int managed_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left)
 {
     struct timespec moved;
+    if (clock < 0 && clock_has_ended(clock))
+        return EINVAL;
     int64_t base = flags & TIMER_ABSTIME && clock < 0 ? clock_base(clock) : 0;
     if (base == 0 || !read_given(time, &moved, sizeof moved))
         return real.clock_nanosleep(clock, flags, time, left);
@@ -116,6 +118,10 @@ int managed_timer_create_2_2_5(clockid_t clock, struct sigevent *event, timer_t 
 
 int managed_timer_create_2_3_3(clockid_t clock, struct sigevent *event, timer_t *timer)
 {
+    if (clock_has_ended(clock)) {
+        errno = EINVAL;
+        return -1;
+    }
     timer_tie(clock, event);
     int64_t base = clock_base(clock);
     int result = real.timer_create_2_3_3(clock, event, timer);

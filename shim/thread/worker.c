@@ -112,6 +112,15 @@ bool worker_has_ended(pthread_t thread)
     return worker && load_acquire(&worker->word) & ENDED;
 }
 
+bool worker_tid_has_ended(int tid)
+{
+    const struct worker *worker = tid ? pool_find(tid) : NULL; /* 0: the calling thread, and records without one */
+    if (!worker)
+        return false;
+    uint32_t word = load_acquire(&worker->word);
+    return !(word & TASK) || word & ENDED;
+}
+
 /* ---- the beginning ---- */
 
 /* The creator and the new thread both come here. The id is stored where the program wants it before the program's code

@@ -153,6 +153,9 @@ void worker_retire_self(const char *why);
 /* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
 bool worker_has_ended(pthread_t thread);
 
+/* The same for the kernel's number of one, also of a parked one. */
+bool worker_tid_has_ended(int tid);
+
 /* Finds out where slots are. Once, at start-up, before anything else here; also where no thread can be managed: joins
  * and the like come here all the same. */
 void worker_place(void);
