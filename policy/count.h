@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Runtimes that make a pool of as many threads as they find CPUs when they start. (libuv's pool has four threads,
- * whatever the machine.) */
-enum runtime { RUNTIME_NONE, RUNTIME_LIBGOMP, RUNTIME_LIBOMP, RUNTIME_OPENBLAS };
+/* Runtimes that make a pool of as many threads as they find CPUs when they start (libuv's pool has four threads,
+ * whatever the machine); and Go's, which counts by itself. */
+enum runtime { RUNTIME_NONE, RUNTIME_LIBGOMP, RUNTIME_LIBOMP, RUNTIME_OPENBLAS, RUNTIME_GO };
 
 /* The lesser of `cpus` and `quota`; a quota of 0 is none. */
 unsigned count_limit(unsigned cpus, unsigned quota);

@@ -37,6 +37,10 @@ struct verdict decide_thread(const struct thread_facts *facts)
         return downgrade(REASON_ATTRIBUTE_AFFINITY);
     if (facts->unknown_creator)
         return downgrade(REASON_CREATOR);
+    if (facts->go)
+        return downgrade(REASON_GO_THREAD);
+    if (facts->wrapped)
+        return downgrade(REASON_WRAPPED);
     if (facts->no_memory)
         return downgrade(REASON_MEMORY);
     return (struct verdict){OUTCOME_MANAGED, REASON_NONE};

@@ -43,6 +43,8 @@ struct thread_facts {
     bool own_scheduling;  /* attributes: explicit scheduling */
     bool own_affinity;    /* attributes: a CPU set */
     bool unknown_creator; /* what it inherits cannot be told */
+    bool go;              /* there is Go code in the process */
+    bool wrapped;         /* another library has a part in making it */
     bool no_memory;       /* for its record */
 };
 

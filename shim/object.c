@@ -3,6 +3,8 @@
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
 
 #include "shim/libc.h"
 #include "shim/lock.h"
@@ -19,7 +21,65 @@ bool object_find(const void *address, struct object *object)
     object->map = found.dlfo_link_map;
     object->name = found.dlfo_link_map->l_name;
     object->base = found.dlfo_link_map->l_addr;
+    object->start = found.dlfo_map_start;
     return true;
+}
+
+/* ---- notes ---- */
+
+static bool is_in_notes(const char *notes, size_t size, const char *owner)
+{
+    const size_t length = strlen(owner) + 1;
+    while (size > sizeof(ElfW(Nhdr))) {
+        const ElfW(Nhdr) *note = (const void *)notes;
+        size_t whole = sizeof *note + ((note->n_namesz + 3UL) & ~3UL) + ((note->n_descsz + 3UL) & ~3UL);
+        if (whole > size)
+            return false;
+        if (note->n_namesz >= length && memcmp(notes + sizeof *note, owner, length) == 0)
+            return true;
+        notes += whole;
+        size -= whole;
+    }
+    return false;
+}
+
+/* Notes can lie outside of what is loaded. */
+static bool is_loaded(const ElfW(Phdr) * headers, size_t count, const ElfW(Phdr) * part)
+{
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_LOAD && part->p_vaddr >= headers[i].p_vaddr &&
+            part->p_vaddr + part->p_filesz <= headers[i].p_vaddr + headers[i].p_filesz)
+            return true;
+    return false;
+}
+
+static bool have_note(const ElfW(Phdr) * headers, size_t count, uintptr_t base, const char *owner)
+{
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_NOTE && is_loaded(headers, count, &headers[i]) &&
+            is_in_notes((const char *)(base + headers[i].p_vaddr), headers[i].p_filesz, owner))
+            return true;
+    return false;
+}
+
+bool object_has_note(const struct object *object, const char *owner)
+{
+    const ElfW(Ehdr) *file = object->start;
+    /* Linkers put both at the beginning. */
+    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phoff + file->e_phnum * sizeof(ElfW(Phdr)) > OS_PAGE)
+        return false;
+    return have_note((const void *)((const char *)file + file->e_phoff), file->e_phnum, object->base, owner);
+}
+
+bool object_program_has_note(const char *owner)
+{
+    const ElfW(Phdr) *headers = (const void *)getauxval(AT_PHDR);
+    size_t count = headers ? getauxval(AT_PHNUM) : 0;
+    uintptr_t base = 0;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].p_type == PT_PHDR)
+            base = (uintptr_t)headers - headers[i].p_vaddr;
+    return have_note(headers, count, base, owner);
 }
 
 /* ---- all of them ---- */
@@ -37,6 +97,10 @@ static union {
 
 /* Here, or in a process that this one was forked from, a second thread was made. */
 static bool had_threads;
+
+/* The word of the loader's lock, in the loader's data; NULL: not known. It is never 0 where a thread that is gone holds
+ * it. */
+static const int *loaders_lock;
 
 enum { PATIENCE_NS = 100 * 1000 * 1000 };
 static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
@@ -57,10 +121,64 @@ void object_postfork(void)
     unlock(&wiped.walking); /* in the child it is free already, and stays so */
 }
 
+static bool is_lock_free(void)
+{
+    const int *word = load_relaxed(&loaders_lock); /* set once, to what is always there */
+    return word && load_relaxed(word) == 0;        /* to take it is for others, and orders what they see */
+}
+
 bool object_can_walk(void)
 {
     /* Relaxed: both are set before the thread exists that could see it otherwise. */
-    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads);
+    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads) || is_lock_free();
+}
+
+/* While dl_iterate_phdr calls us, its lock is the one recursive mutex in the loader's data that the calling thread
+ * holds. */
+struct search {
+    int tid;
+    const pthread_mutex_t *found;
+    unsigned matches;
+};
+
+static bool is_held_once(const pthread_mutex_t *mutex, int tid)
+{
+    return mutex->__data.__owner == tid && mutex->__data.__lock && mutex->__data.__count == 1 &&
+           mutex->__data.__nusers == 1 && mutex->__data.__kind == PTHREAD_MUTEX_RECURSIVE;
+}
+
+static int search_loader(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    struct search *search = arg;
+    (void)size;
+    if (!object->dlpi_addr || object->dlpi_addr != getauxval(AT_BASE))
+        return 0;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_W))
+            continue;
+        uintptr_t at = (object->dlpi_addr + part->p_vaddr + 7) & ~(uintptr_t)7;
+        uintptr_t end = object->dlpi_addr + part->p_vaddr + part->p_memsz;
+        for (; at + sizeof(pthread_mutex_t) <= end; at += 8)
+            if (is_held_once((const void *)at, search->tid)) {
+                search->found = (const void *)at;
+                search->matches++;
+            }
+    }
+    return 1;
+}
+
+/* Under `walking`. */
+static void find_lock(void)
+{
+    static bool has_tried;
+    if (has_tried)
+        return;
+    has_tried = true;
+    struct search search = {.tid = os_tid()};
+    libc.dl_iterate_phdr(search_loader, &search);
+    if (search.matches == 1 && !is_held_once(search.found, search.tid))
+        store_relaxed(&loaders_lock, &search.found->__data.__lock);
 }
 
 void object_prepare(void)
@@ -76,10 +194,13 @@ void object_prepare(void)
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
     bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
-    if (libc.dl_iterate_phdr && object_can_walk())
+    if (libc.dl_iterate_phdr && object_can_walk()) {
         libc.dl_iterate_phdr(visit, arg);
-    else
+        if (!is_awaited && is_locked && load_relaxed(&had_threads))
+            find_lock(); /* nobody waits for us, and there may be children */
+    } else {
         visit(NULL, 0, arg);
+    }
     if (is_locked)
         unlock(&wiped.walking);
 }

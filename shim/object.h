@@ -13,11 +13,16 @@ struct object {
     const char *name; /* the loader's: a path, or "" for the program itself; constant while the object is loaded */
     uintptr_t base;   /* what is added to the addresses in its file */
     const struct link_map *map;
+    const void *start; /* where its file begins in memory */
 };
 
 /* Whether `address` is in an object, and in which. Lock-free where libc has _dl_find_object (2.35 and up); elsewhere
  * false. Context: any thread, a signal handler. */
 bool object_find(const void *address, struct object *object);
+
+/* Whether the object, or the program, has a note of `owner`'s among what is loaded of it. Takes no lock. */
+bool object_has_note(const struct object *object, const char *owner);
+bool object_program_has_note(const char *owner);
 
 /* Runs `visit` for the objects as dl_iterate_phdr(3) does, under the loader's lock: none comes or goes meanwhile. Where
  * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time; but one
@@ -25,8 +30,8 @@ bool object_find(const void *address, struct object *object);
  * Context: where the program itself may call dl_iterate_phdr. */
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited);
 
-/* False in a fork child of a process that had threads: one of them may have held the loader's lock, and nobody frees it
- * in the child. */
+/* False in a fork child of a process that had threads until the loader's lock was seen free there: one of them may have
+ * held it, and nobody frees it in the child. */
 bool object_can_walk(void);
 
 /* The process is about to have a second thread. Context: any thread, as often as one likes. */

@@ -175,6 +175,11 @@ bool os_read_memory(const void *address, void *out, size_t size)
     return whole;
 }
 
+int os_tid(void)
+{
+    return (int)SYSTEM_CALL(SYS_gettid);
+}
+
 int os_wipe_in_children(void *memory, size_t size)
 {
     int saved = errno;

@@ -42,6 +42,9 @@ int os_allocate(int fd, size_t size);
 /* Copies memory that may not be there; whether it was. */
 bool os_read_memory(const void *address, void *out, size_t size);
 
+/* The kernel's number of the calling thread. */
+int os_tid(void);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t os_now(void);
 

@@ -22,6 +22,8 @@ static enum runtime recognise(const struct object *object)
         {"scipy_openblas_get_num_threads", "scipy_openblas_set_num_threads", RUNTIME_OPENBLAS},
         {"scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_", RUNTIME_OPENBLAS},
     };
+    if (object_has_note(object, "Go")) /* the linker's: what Go code exports is a build's own choice */
+        return RUNTIME_GO;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (lookup_in(object->map, marks[i].name) && lookup_in(object->map, marks[i].also))
             return marks[i].runtime;
@@ -33,7 +35,7 @@ static enum runtime recognise(const struct object *object)
 /* slot   0, then for good: the object's base, which has zeroes where KNOWN, the runtime and, later, STARTED stand
  *        KNOWN by whoever finds it empty (CAS); STARTED by whoever starts it (fetch-or: one of them sees it unset)
  * Relaxed: a slot is all there is to read, and whoever recognises an object finds the same. */
-enum { SLOTS = 128, KNOWN = 1, RUNTIME_SHIFT = 1, RUNTIME_MASK = 6, STARTED = 8, FLAGS = 15 };
+enum { SLOTS = 128, KNOWN = 1, RUNTIME_SHIFT = 1, RUNTIME_MASK = 14, STARTED = 16, FLAGS = 31 };
 static uintptr_t slots[SLOTS];
 
 /* The object's slot, or the empty one where it belongs; NULL: there is none left. */

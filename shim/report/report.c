@@ -228,12 +228,12 @@ void report_threads(const struct thread_counts *thread_counts)
     say_line(&line);
 }
 
-static __attribute__((noinline)) void say_note(const char *what, const char *why)
+static __attribute__((noinline)) void say_note(const char *at_level, const char *what, const char *why)
 {
     struct line line;
     int saved = errno;
     if (has_stack()) {
-        line_note(&line, format, getpid(), "debug", what, why);
+        line_note(&line, format, getpid(), at_level, what, why);
         say_line(&line);
     }
     errno = saved;
@@ -242,7 +242,13 @@ static __attribute__((noinline)) void say_note(const char *what, const char *why
 void report_note(const char *what, const char *why)
 {
     if (level == LOG_DEBUG)
-        say_note(what, why);
+        say_note("debug", what, why);
+}
+
+void report_info(const char *what, const char *why)
+{
+    if (level >= LOG_INFO)
+        say_note("info", what, why);
 }
 
 void report_decision(enum symbol call, const char *what)

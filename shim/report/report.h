@@ -50,6 +50,9 @@ void report_decision(enum symbol call, const char *what);
 /* Says what became of something, at level debug: `what`, continued by `why`. */
 void report_note(const char *what, const char *why);
 
+/* The same at level info. */
+void report_info(const char *what, const char *why);
+
 struct thread_counts; /* line.h */
 
 /* Says how the process's threads were made, at level info. Context: the end of the process. */

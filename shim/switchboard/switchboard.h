@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/fsuid.h>
+#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
@@ -33,6 +34,7 @@
 
 /* What libc exports and no public header of it declares: aliases, and calls that their man pages say to declare. */
 int __arch_prctl(int code, unsigned long address);
+int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *dso);
 pid_t __fork(void);
 int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
 int __sched_setscheduler(pid_t thread, int policy, const struct sched_param *param);

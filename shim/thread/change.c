@@ -80,33 +80,44 @@ static int changed_tid(pid_t tid, int result)
     return result;
 }
 
+/* A thread that has ended has no number, as far as the program can tell. */
+static bool is_gone(pid_t tid)
+{
+    bool is = tid > 0 && worker_tid_has_ended(tid);
+    if (is)
+        errno = ESRCH;
+    return is;
+}
+
 int managed_sched_setaffinity_2_3_3(pid_t tid, const cpu_set_t *set)
 {
-    return changed_tid(tid, real.sched_setaffinity_2_3_3(tid, set));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setaffinity_2_3_3(tid, set));
 }
 
 int managed_sched_setaffinity_2_3_4(pid_t tid, size_t size, const cpu_set_t *set)
 {
-    return changed_tid(tid, real.sched_setaffinity_2_3_4(tid, size, set));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setaffinity_2_3_4(tid, size, set));
 }
 
 int managed_sched_setparam(pid_t tid, const struct sched_param *param)
 {
-    return changed_tid(tid, real.sched_setparam(tid, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setparam(tid, param));
 }
 
 int managed_sched_setscheduler(pid_t tid, int policy, const struct sched_param *param)
 {
-    return changed_tid(tid, real.sched_setscheduler(tid, policy, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.sched_setscheduler(tid, policy, param));
 }
 
 int managed___sched_setscheduler(pid_t tid, int policy, const struct sched_param *param)
 {
-    return changed_tid(tid, real.__sched_setscheduler(tid, policy, param));
+    return is_gone(tid) ? -1 : changed_tid(tid, real.__sched_setscheduler(tid, policy, param));
 }
 
 int managed_setpriority(enum __priority_which which, id_t who, int priority)
 {
+    if (which == PRIO_PROCESS && is_gone((pid_t)who))
+        return -1;
     /* On Linux PRIO_PROCESS is one thread; a group or a user's processes may contain all of ours. */
     int result = real.setpriority(which, who, priority);
     if (result == 0 && which == PRIO_PROCESS)
@@ -163,6 +174,16 @@ int managed_pkey_alloc(unsigned int flags, unsigned int rights)
     return changed_self(real.pkey_alloc(flags, rights)); /* the calling thread gets the rights */
 }
 
+int managed_ioperm(unsigned long from, unsigned long count, int on)
+{
+    return changed_self(real.ioperm(from, count, on));
+}
+
+int managed_iopl(int level)
+{
+    return changed_self(real.iopl(level));
+}
+
 int managed_arch_prctl(int code, unsigned long address)
 {
     return changed_self(real.arch_prctl(code, address));
@@ -186,11 +207,22 @@ int managed_setns(int fd, int type)
     return changed_self(real.setns(fd, type));
 }
 
-int managed_sigaltstack(const stack_t *stack, stack_t *old)
+static void note_altstack(const void *stack)
 {
     if (stack && slot.worker)
         slot.worker->traces.has_altstack = true;
+}
+
+int managed_sigaltstack(const stack_t *stack, stack_t *old)
+{
+    note_altstack(stack);
     return real.sigaltstack(stack, old);
+}
+
+int managed_sigstack(struct sigstack *stack, struct sigstack *old)
+{
+    note_altstack(stack);
+    return real.sigstack(stack, old);
 }
 
 /* Guard pages inside a stack (HotSpot has them) would meet the next task. */
@@ -205,10 +237,10 @@ int managed_mprotect(void *address, size_t size, int protection)
     return real.mprotect(address, size, protection);
 }
 
-/* Idle stacks count for the limit on the address space. */
+/* Idle stacks count for the limits on the address space and, since Linux 4.7, on data. */
 static int limited(__rlimit_resource_t resource, int result)
 {
-    if (result == 0 && resource == RLIMIT_AS)
+    if (result == 0 && (resource == RLIMIT_AS || resource == RLIMIT_DATA))
         pool_limit_stacks();
     return result;
 }

@@ -1,6 +1,5 @@
 /* What can be read of a thread, in managed mode: it must look like a new one's. A task's CPU clock starts near zero. */
 #include <errno.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
@@ -11,25 +10,35 @@
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/clock.h"
 #include "shim/thread/pool.h"
-#include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
 
 enum { SECOND = 1000000000 };
 
-static int64_t base_of(const struct worker *worker)
+/* The kernel's numbers for the clocks of other threads (linux/posix-timers_types.h): ~tid << 3, 4 for "a thread". */
+static bool is_threads(clockid_t clock)
 {
-    return worker ? load_relaxed(&worker->traces.cpu_base) : 0;
+    return clock < 0 && (clock & 7) == (4 | 2);
 }
 
-/* The kernel's numbers for the clocks of other threads (linux/posix-timers_types.h): ~tid << 3, 4 for "a thread". */
-static struct worker *worker_of_clock(clockid_t clock)
+struct worker *clock_worker(clockid_t clock)
 {
     if (clock == CLOCK_THREAD_CPUTIME_ID)
         return slot.worker;
-    if (clock >= 0 || (clock & 7) != (4 | 2))
+    if (!is_threads(clock))
         return NULL;
     int tid = ~(clock >> 3);
     return tid == 0 ? slot.worker : pool_find(tid);
+}
+
+bool clock_has_ended(clockid_t clock)
+{
+    return is_threads(clock) && worker_tid_has_ended(~(clock >> 3));
+}
+
+int64_t clock_base(clockid_t clock)
+{
+    const struct worker *worker = clock_worker(clock);
+    return worker ? load_relaxed(&worker->traces.cpu_base) : 0;
 }
 
 static void subtract(struct timespec *time, int64_t base)
@@ -43,9 +52,13 @@ static void subtract(struct timespec *time, int64_t base)
 
 static __attribute__((noinline)) int read_cpu_clock(clockid_t clock, struct timespec *now)
 {
+    if (clock_has_ended(clock)) {
+        errno = EINVAL;
+        return -1;
+    }
     int result = real.clock_gettime(clock, now);
     if (result == 0)
-        subtract(now, base_of(worker_of_clock(clock)));
+        subtract(now, clock_base(clock));
     return result;
 }
 
@@ -54,34 +67,6 @@ int managed_clock_gettime(clockid_t clock, struct timespec *now)
     if (__builtin_expect(clock != CLOCK_THREAD_CPUTIME_ID && clock >= 0, 1))
         return real.clock_gettime(clock, now);
     return read_cpu_clock(clock, now);
-}
-
-/* ---- timers ---- */
-
-/* One that measures a thread's CPU time, or signals a thread, outlives the task: the thread must end with it. */
-void clock_tie_timer(clockid_t clock, const struct sigevent *event)
-{
-    static const char timed[] = "a timer belongs to it";
-    struct worker *measured = worker_of_clock(clock);
-    struct sigevent copy;
-    if (pool_is_forgotten())
-        return;
-    if (measured)
-        worker_retire(measured, timed);
-    if (event && os_read_memory(event, &copy, sizeof copy) && copy.sigev_notify == SIGEV_THREAD_ID)
-        signal_may_tie(copy._sigev_un._tid, timed);
-}
-
-int managed_timer_create_2_2_5(clockid_t clock, struct sigevent *event, timer_t *timer)
-{
-    clock_tie_timer(clock, event);
-    return real.timer_create_2_2_5(clock, event, timer);
-}
-
-int managed_timer_create_2_3_3(clockid_t clock, struct sigevent *event, timer_t *timer)
-{
-    clock_tie_timer(clock, event);
-    return real.timer_create_2_3_3(clock, event, timer);
 }
 
 /* ---- getrusage(RUSAGE_THREAD) ---- */

@@ -8,6 +8,7 @@
 #include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
+#include "shim/switchboard/lookup.h"
 #include "shim/thread/attributes.h"
 #include "shim/thread/change.h"
 #include "shim/thread/lineage.h"
@@ -22,16 +23,60 @@ struct task {
     void *(*run)(void *);
     void *arg;
     bool is_c11;
-    const void *caller;
+    enum runtime creator; /* whose code wants it */
 };
+
+static enum runtime runtime_at(const void *caller)
+{
+    struct object object;
+    return runtime_of(caller, &object);
+}
 
 /* OpenMP runtimes make the threads of their pools where they start a team. */
 static bool is_pooled(const struct task *task)
 {
-    struct object object;
-    enum runtime runtime = runtime_of(task->caller, &object);
-    return runtime == RUNTIME_LIBGOMP || runtime == RUNTIME_LIBOMP;
+    return task->creator == RUNTIME_LIBGOMP || task->creator == RUNTIME_LIBOMP;
 }
+
+/* ---- who else has a part in threads ---- */
+
+/* Go code changes threads by system calls of its own (unshare, setns ...) and then lets them end. Where it is, any
+ * creator may be such a thread, and any thread may be one that has called it. Its runtime makes threads at once. */
+static bool has_go;
+
+/* Another preload gives each thread what it needs at its beginning, and takes it back at its end. An allocator's data
+ * are not made fresh, so one may. */
+static bool is_wrapped;
+
+static const struct link_map *map_of(const void *address)
+{
+    struct object object;
+    return object_find(address, &object) ? object.map : NULL;
+}
+
+static bool find_wrapper(void)
+{
+    static const struct lookup wanted = {"gnu_get_libc_version", NULL};
+    void *version = NULL;
+    lookup_next(1, &wanted, &version);
+    const struct link_map *next = map_of((const void *)real.pthread_create);
+    return next != map_of(version) && next != map_of(lookup_first("malloc"));
+}
+
+/* Not at start-up: most programs make no thread. */
+static void look_around(void)
+{
+    static bool has_looked;
+    if (__builtin_expect(load_acquire(&has_looked), 1))
+        return;
+    /* Whoever looks sees the same. */
+    if (object_program_has_note("Go"))
+        store_relaxed(&has_go, true);
+    store_relaxed(&is_wrapped, find_wrapper());
+    store_release(&has_looked, true); /* with what was seen */
+}
+
+/* ---- tasks ---- */
 
 static void give_task(struct worker *worker, const struct task *task, bool detached)
 {
@@ -42,7 +87,8 @@ static void give_task(struct worker *worker, const struct task *task, bool detac
     worker->joining = worker->joiner = 0;
     libc.sem_init(&worker->done, 0, 0);
     /* Relaxed: the hand-over publishes it, worker_call() or libc's pthread_create. */
-    store_relaxed(&worker->word, TASK | (detached ? DETACHED : 0));
+    uint32_t next = (worker->word & ~(uint32_t)(ONE_TASK - 1)) + ONE_TASK;
+    store_relaxed(&worker->word, next | TASK | (detached ? DETACHED : 0));
 }
 
 /* What a thread of libc's making inherits from its creator by itself, and a parked one has to be told. */
@@ -128,8 +174,13 @@ static int create_thread(enum symbol symbol, pthread_t *thread, const pthread_at
                          const void *caller)
 {
     struct attributes wanted;
+    look_around();
     attributes_read(attr, &wanted);
     wanted.facts.unknown_creator = lineage_own() == LINEAGE_UNKNOWN || pool_is_forgotten();
+    if (task->creator == RUNTIME_GO)
+        store_relaxed(&has_go, true); /* who has not seen it has created before */
+    wanted.facts.go = load_relaxed(&has_go);
+    wanted.facts.wrapped = load_relaxed(&is_wrapped);
     struct verdict verdict = decide_thread(&wanted.facts);
     bool managed = verdict.outcome == OUTCOME_MANAGED && !pool_is_draining();
     fresh_prepare();
@@ -155,7 +206,7 @@ int managed_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *
 {
     if (!may_manage(REQUEST_THREAD, SYMBOL_pthread_create, CALLER))
         return real.pthread_create(thread, attr, run, arg);
-    const struct task task = {run, arg, false, CALLER};
+    const struct task task = {run, arg, false, runtime_at(CALLER)};
     int error = create_thread(SYMBOL_pthread_create, thread, attr, &task, CALLER);
     return error >= 0 ? error : real.pthread_create(thread, attr, run, arg);
 }
@@ -170,7 +221,7 @@ int managed_thrd_create(thrd_t *thread, thrd_start_t run, void *arg)
 {
     if (!may_manage(REQUEST_THREAD, SYMBOL_thrd_create, CALLER))
         return real.thrd_create(thread, run, arg);
-    const struct task task = {(void *(*)(void *))(void (*)(void))run, arg, true, CALLER};
+    const struct task task = {(void *(*)(void *))(void (*)(void))run, arg, true, runtime_at(CALLER)};
     int error = create_thread(SYMBOL_thrd_create, thread, NULL, &task, CALLER);
     return error >= 0 ? thrd_error_of(error) : real.thrd_create(thread, run, arg);
 }

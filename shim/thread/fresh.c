@@ -21,6 +21,7 @@
 #include "shim/object.h"
 #include "shim/os.h"
 #include "shim/process/fork.h"
+#include "shim/report/report.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
 
@@ -111,6 +112,15 @@ static struct walk walk_objects(struct loads expected)
     return walk;
 }
 
+static void say_hidden(void)
+{
+    static bool is_said;
+    /* Relaxed: it orders nothing but itself. */
+    if (!__atomic_exchange_n(&is_said, true, __ATOMIC_RELAXED))
+        report_info("threads are not reused: ",
+                    "a library in a name space of its own (dlmopen, LD_AUDIT) cannot be reset");
+}
+
 /* A thread for which a library was opened or closed since it was born is not reset. Its data in a new library may lie
  * in the part of the static TLS block that was left over, where the loader does not know their address; and while a
  * library is being opened, the loader can take what the thread had in a closed one of the same number for the new
@@ -122,7 +132,12 @@ static bool reset_tls(const struct traces *traces)
     if (!object_can_walk())
         return false;
     struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
-    return !walk.changed && walk.seen >= walk.found.adds - walk.found.subs;
+    if (walk.changed)
+        return false;
+    bool has_seen_all = walk.seen >= walk.found.adds - walk.found.subs;
+    if (!has_seen_all)
+        say_hidden();
+    return has_seen_all;
 }
 
 /* ---- keys ---- */
@@ -218,9 +233,10 @@ static bool has_unseen_values(void)
 /* libc's list of thread_local destructors, with its counts of the objects that hold them (GLIBC_PRIVATE since 2.18). */
 static void (*call_tls_dtors)(void);
 
-void fresh_destroy(void)
+void fresh_destroy(struct traces *traces)
 {
     call_tls_dtors();
+    traces->objects_are_gone = true;
     int rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
     while (rounds-- && destroy_values())
         ;
@@ -285,13 +301,20 @@ const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage
     return base;
 }
 
+/* The kernel refuses where the thread stands on it: sigstack(3) does not tell how large it is, so it reaches down to
+ * here. */
+static bool drop_altstack(struct traces *traces)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    traces->has_altstack = traces->has_altstack && real.sigaltstack(&none, NULL) != 0;
+    return !traces->has_altstack;
+}
+
 bool fresh_reset(struct traces *traces)
 {
-    if (traces->has_altstack) {
-        const stack_t none = {.ss_flags = SS_DISABLE};
-        real.sigaltstack(&none, NULL);
-        traces->has_altstack = false;
-    }
+    if (!drop_altstack(traces))
+        return false;
+    traces->objects_are_gone = false;
     libc.dlerror();
     libc.uselocale(LC_GLOBAL_LOCALE);
     h_errno = 0;

@@ -22,6 +22,7 @@ struct traces {
     const void *robust_list;       /* libc's head of it: empty when it points to itself */
     unsigned long long adds, subs; /* objects loaded and unloaded before the thread was born, as far as was known */
     bool has_altstack;             /* the task set an alternate signal stack */
+    bool objects_are_gone;         /* its thread_local objects were destroyed; written and read in the thread only */
     int64_t cpu_base;              /* its CPU clock, not later than the start of the task */
     int64_t cpu_slack;             /* by how much at most cpu_base may be too early */
     struct rusage usage_base;      /* the same for getrusage, once the program has asked */
@@ -35,7 +36,7 @@ void fresh_birth(struct traces *traces);
 
 /* Runs the destructors that are due when a thread ends: thread_local objects, then keys. Context: in the thread, in the
  * program's own surroundings; the program's code runs. */
-void fresh_destroy(void);
+void fresh_destroy(struct traces *traces);
 
 /* Whether something is left that only the thread's real end can clean up. `mask` is the signal mask that the task ended
  * with; everything is blocked now. */

@@ -1,6 +1,8 @@
-/* Thread-specific keys in managed mode: their destructors run at the end of each task, so they must be known. */
+/* Thread-specific keys and thread_local objects in managed mode: their destructors run at the end of each task, so keys
+ * must be known, and objects must not come after it. */
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/fresh.h"
+#include "shim/thread/worker.h"
 
 static int created(int error, const pthread_key_t *key, void (*destructor)(void *))
 {
@@ -35,4 +37,13 @@ void managed_tss_delete(tss_t key)
 {
     fresh_key_deleted(key);
     real.tss_delete(key);
+}
+
+/* An object that a key's destructor is the first to use: libc has destroyed all others by then, and never destroys this
+ * one. Its memory is the next task's, so it must not be destroyed at the end of that one. */
+int managed___cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *dso)
+{
+    if (slot.worker && slot.worker->traces.objects_are_gone)
+        return 0;
+    return real.__cxa_thread_atexit_impl(destructor, object, dso);
 }

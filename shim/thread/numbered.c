@@ -16,11 +16,11 @@
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/change.h"
-#include "shim/thread/clock.h"
 #include "shim/thread/leave.h"
 #include "shim/thread/lineage.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/signal.h"
+#include "shim/thread/timer.h"
 #include "shim/thread/worker.h"
 
 /* ---- another thread, by the kernel's number; 0: the calling one ---- */
@@ -159,6 +159,8 @@ static bool syscall_changes_thread(unsigned long number)
     case SYS_io_uring_enter:
     case SYS_io_uring_register:
     case SYS_io_uring_setup:
+    case SYS_ioperm:
+    case SYS_iopl:
     case SYS_keyctl:
     case SYS_landlock_restrict_self:
     case SYS_personality:
@@ -251,7 +253,7 @@ static void before_number(unsigned long number, struct call_registers *registers
             changes(argument[1]);
         break;
     case SYS_timer_create:
-        clock_tie_timer((clockid_t)argument[0], (const struct sigevent *)argument[1]);
+        timer_tie((clockid_t)argument[0], (const struct sigevent *)argument[1]);
         break;
     default:
         if (syscall_changes_thread(number))

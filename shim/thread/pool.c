@@ -130,6 +130,12 @@ static void add_slab(void)
     }
 }
 
+/* The count of tasks stays. Under the lock, where nobody else writes the word of a record without a task. */
+static void clear_word(struct worker *worker)
+{
+    store_relaxed(&worker->word, worker->word & ~(uint32_t)(ONE_TASK - 1));
+}
+
 struct worker *record_new(void)
 {
     lock(&pool.lock);
@@ -145,7 +151,7 @@ struct worker *record_new(void)
     }
     unlock(&pool.lock);
     if (worker)
-        memset(worker, 0, sizeof *worker);
+        memset((char *)worker + sizeof worker->word, 0, sizeof *worker - sizeof worker->word);
     return worker;
 }
 
@@ -171,7 +177,7 @@ void record_free(struct worker *worker)
     lock(&pool.lock);
     if (load_relaxed(&worker->word) & RETIRED)
         pool.counts.retired++;
-    store_relaxed(&worker->word, 0);
+    clear_word(worker);
     store_relaxed(&worker->tid, 0);
     worker->next = pool.free;
     pool.free = worker;
@@ -268,7 +274,7 @@ static bool has_place(const struct worker *worker)
 void pool_put(struct worker *worker)
 {
     lock(&pool.lock);
-    store_relaxed(&worker->word, 0);
+    clear_word(worker);
     bool keep = !worker->dying && !pool.draining && !load_relaxed(&forgotten) && has_place(worker);
     if (keep)
         push_idle(worker);
@@ -297,12 +303,17 @@ bool pool_leave(struct worker *worker)
 
 /* ---- letting idle workers end ---- */
 
-void pool_limit_stacks(void)
+static bool has_limit(enum __rlimit_resource resource)
 {
     struct rlimit limit;
+    return libc.getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+void pool_limit_stacks(void)
+{
     if (pool_is_forgotten() || pool_is_parents())
         return;
-    bool is_limited = libc.getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    bool is_limited = has_limit(RLIMIT_AS) || has_limit(RLIMIT_DATA);
     store_relaxed(&stacks_are_limited, is_limited); /* who parks meanwhile has done so before */
     if (is_limited)
         pool_join_idle();
@@ -342,16 +353,28 @@ void pool_join_idle(void)
 }
 
 /* An ended task that nobody has joined yet: its thread must be a real zombie, not a live thread that waits. */
-static bool let_ended_leave(struct worker *worker)
+static bool make_unjoined_real(struct worker *worker)
 {
     uint32_t word = load_acquire(&worker->word);
     while (word & ENDED && !(word & (RELEASED | DETACHED)))
         if (cas_seq_cst(&worker->word, &word, (word & ~(uint32_t)ENDED) | RETIRED)) {
             pool_note_leaving(worker);
-            worker_call(worker, CALL_LEAVE);
             return true;
         }
     return false;
+}
+
+bool pool_leave_unjoined(struct worker *worker)
+{
+    return !load_relaxed(&closing) && make_unjoined_real(worker);
+}
+
+static bool let_ended_leave(struct worker *worker)
+{
+    bool leaves = make_unjoined_real(worker);
+    if (leaves)
+        worker_call(worker, CALL_LEAVE);
+    return leaves;
 }
 
 static bool let_all_ended_leave(void)

@@ -20,6 +20,9 @@ void pool_put(struct worker *worker);
 /* Takes an idle worker out, if it still is idle: its patience is over. Whether it was. */
 bool pool_leave(struct worker *worker);
 
+/* The same for a worker whose ended task was not joined yet: it becomes libc's, if it still is not. */
+bool pool_leave_unjoined(struct worker *worker);
+
 /* The worker's thread ends, for a reason of ours: pool_empty() waits for it. */
 void pool_note_leaving(const struct worker *worker);
 
@@ -37,7 +40,7 @@ bool pool_make_room(void);
 /* The creator needs the record of the thread that it has made no more. */
 void record_born(struct worker *worker);
 
-/* The limit on the address space was set: idle stacks are kept only as far as libc itself keeps them. */
+/* The limit on the address space, or on data, was set: idle stacks are kept only as far as libc itself keeps them. */
 void pool_limit_stacks(void);
 
 /* The same, and waits until they have: the process must have no thread but the program's own. */

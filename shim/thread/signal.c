@@ -102,7 +102,7 @@ int managed_tgkill(pid_t process, pid_t tid, int signal)
 int managed_pthread_cancel(pthread_t thread)
 {
     struct worker *worker = worker_of(thread);
-    bool detach = false;
+    pthread_t detach = 0;
     if (lineage_is_main(thread))
         pool_drain(); /* the process will end with its last thread */
     if (worker && !(load_acquire(&worker->word) & RETIRED) &&
@@ -110,6 +110,6 @@ int managed_pthread_cancel(pthread_t thread)
         return 0; /* ended: as with libc, nothing happens */
     int error = real.pthread_cancel(thread);
     if (detach)
-        real.pthread_detach(thread);
+        real.pthread_detach(detach);
     return error;
 }

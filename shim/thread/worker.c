@@ -55,6 +55,10 @@ static __attribute__((noinline)) void leave(void *value)
     turn_abandon();
     if (!(load_relaxed(&worker->word) & TASK))
         return; /* idle and dismissed, or wiped in a fork child */
+    /* Where pthread_exit or pthread_cancel were found by a handle of libc's own, this is the first that we hear of it.
+     */
+    if (!(load_relaxed(&worker->word) & RETIRED))
+        worker_retire(worker, "it ends by itself");
     if (++worker->farewells < FAREWELLS) {
         libc.pthread_setspecific(leave_key, worker);
         return;
@@ -66,28 +70,33 @@ static __attribute__((noinline)) void leave(void *value)
     }
 }
 
-bool worker_retire_keeping(struct worker *worker, const char *why, bool *detach)
+bool worker_retire_keeping(struct worker *worker, const char *why, pthread_t *detach)
 {
     uint32_t word = load_acquire(&worker->word);
-    *detach = false;
+    pthread_t id;
+    *detach = 0;
     do {
         if (!(word & TASK) || word & ENDED)
             return false;
         if (word & RETIRED)
             return true;
+        id = load_relaxed(
+            &worker->id); /* now: a detached one may end as soon as it is retired, and its record be reused */
     } while (!cas_seq_cst(&worker->word, &word, word | RETIRED));
     if (word & WAITING)
         libc.sem_post(&worker->done); /* the joiner goes on to libc's pthread_join */
-    *detach = word & DETACHED;
+    if (word & DETACHED)
+        *detach = id;
     report_note("a thread will not be reused: ", why);
     return true;
 }
 
 bool worker_retire(struct worker *worker, const char *why)
 {
-    bool detach, retired = worker_retire_keeping(worker, why, &detach);
+    pthread_t detach;
+    bool retired = worker_retire_keeping(worker, why, &detach);
     if (detach)
-        real.pthread_detach(worker->id);
+        real.pthread_detach(detach);
     return retired;
 }
 
@@ -101,6 +110,15 @@ bool worker_has_ended(pthread_t thread)
 {
     struct worker *worker = worker_of(thread);
     return worker && load_acquire(&worker->word) & ENDED;
+}
+
+bool worker_tid_has_ended(int tid)
+{
+    const struct worker *worker = tid ? pool_find(tid) : NULL; /* 0: the calling thread, and records without one */
+    if (!worker)
+        return false;
+    uint32_t word = load_acquire(&worker->word);
+    return !(word & TASK) || word & ENDED;
 }
 
 /* ---- the beginning ---- */
@@ -173,7 +191,7 @@ static bool finish(struct worker *worker, void *result)
     uint32_t word = load_relaxed(&worker->word);
     if (!(word & TASK) || word & RETIRED || pool_is_draining())
         return false;
-    fresh_destroy();
+    fresh_destroy(&worker->traces);
     turn_abandon();
     spin_task_ends(worker);
     /* From here no handler runs in this thread and no cancellation is acted on: for the program it has ended. */
@@ -228,7 +246,8 @@ static bool refresh(struct worker *worker)
 {
     worker->dying = !fresh_reset(&worker->traces);
     if (worker->dying)
-        report_note("a thread will not be reused: ", "libraries were loaded or unloaded, or their lock may be stuck");
+        report_note("a thread will not be reused: ",
+                    "libraries came or went, their lock may be stuck, or it stands on a stack of its own");
     bool parked = park(worker);
     spin_parked();
     return parked;
@@ -271,8 +290,9 @@ static enum call sleep_for_call(struct worker *worker, int64_t timeout_ns)
     return call;
 }
 
-/* Waits for the next task. An idle worker gives its stack back after a while, and ends when its patience is over. One
- * whose last task was not joined yet cannot be told when it is, so it looks again now and then. */
+/* Waits for the next task. An idle worker gives its stack back after a while, and ends when its patience is over; so
+ * does one whose last task was not joined by then: it will be joined as libc's, which is all that a pthread_join that
+ * was found by a handle of libc's own waits for. */
 static enum call wait_for_call(struct worker *worker)
 {
     enum { LOOK_AGAIN_NS = 100000000 };
@@ -290,6 +310,8 @@ static enum call wait_for_call(struct worker *worker)
             timeout = late;
         } else if (pool_leave(worker)) {
             return CALL_DIE;
+        } else if (pool_leave_unjoined(worker)) {
+            return CALL_LEAVE;
         } else if (timeout < LOOK_AGAIN_NS) {
             timeout = LOOK_AGAIN_NS;
         }

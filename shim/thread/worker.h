@@ -16,6 +16,9 @@
  *   READY      the worker, after ENDED             everything is fresh
  *   GONE       the worker's last destructor        a RETIRED worker has left our code for good
  *
+ * The bits above them count the tasks that had the record: what is read between a load of the word and a
+ * compare-and-swap that succeeds is of one task. It is never 0 again, and survives the record's being free.
+ *
  * ENDED and RETIRED exclude each other, decided by one compare-and-swap. So do: who sets the second of RELEASED and
  * READY parks the worker; who sets the second of DETACHED and RETIRED detaches the real thread; who sets the second of
  * DETACHED and GONE frees the record (a joinable one is freed by its joiner).
@@ -43,6 +46,7 @@ enum {
     RELEASED = 64,
     READY = 128,
     GONE = 256,
+    ONE_TASK = 512,
 };
 
 /* worker->call, on which a parked worker waits. From WAIT or SLEEP to the others by whoever owns the parked worker; the
@@ -73,7 +77,7 @@ struct inheritance {
 };
 
 struct worker {
-    uint32_t word;
+    uint32_t word; /* first: all others are zeroed in a record that is used again */
     uint32_t call;
     pthread_t id;
 
@@ -136,8 +140,8 @@ void *worker_main(void *worker);
 bool worker_retire(struct worker *worker, const char *why);
 
 /* The same, without detaching the real thread where that is due: for a caller that needs the id once more, and then
- * calls worker_detach_retired() if *detach says so. */
-bool worker_retire_keeping(struct worker *worker, const char *why, bool *detach);
+ * detaches *detach, if it is not 0. */
+bool worker_retire_keeping(struct worker *worker, const char *why, pthread_t *detach);
 
 /* Hands a parked worker that the caller owns what it shall do. */
 void worker_call(struct worker *worker, enum call call);
@@ -148,6 +152,9 @@ void worker_retire_self(const char *why);
 
 /* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
 bool worker_has_ended(pthread_t thread);
+
+/* The same for the kernel's number of one, also of a parked one. */
+bool worker_tid_has_ended(int tid);
 
 /* Finds out where slots are. Once, at start-up, before anything else here; also where no thread can be managed: joins
  * and the like come here all the same. */

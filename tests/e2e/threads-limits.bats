@@ -142,6 +142,8 @@ limited_group() {
     lasting
     same_everywhere "$PROGRAMS/taint_limits" room
     [ "$output" = "100 MiB after 40 threads: there" ]
+    same_everywhere "$PROGRAMS/taint_limits" room_for_data
+    [ "$output" = "100 MiB of data after 40 threads: there" ]
 }
 
 @test "no memory for a managed thread's record: the thread is a plain one, and that is said" {

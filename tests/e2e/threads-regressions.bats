@@ -100,3 +100,40 @@ fifty_exits() {
     script_everywhere fifty_exits "$PROGRAMS/regress_exit" child
     [ "$(sort <<<"$output" | uniq -c | xargs)" = "50 at exit: thread known, own data 6, blocked 0, handled 1" ]
 }
+
+# Of the last same_everywhere: managed mode said that calls of `caller` were downgraded for that reason.
+downgraded() {
+    grep -qE "pthread_create downgraded to stdlib behaviour: .*\(reason=$1 caller=$2\+0x[0-9a-f]+ count=1\)$" \
+        "$BATS_TEST_TMPDIR/modes/managed/err.raw"
+}
+
+@test "threads of Go code, which changes them unseen, are not reused (reason go-thread)" {
+    same_everywhere "$PROGRAMS/regress_go"
+    [ "$output" = "threads that found another's change: 0" ]
+    downgraded go-thread regress_go
+    # Others, too, from when there is such code: they may call it.
+    same_everywhere "$PROGRAMS/regress_go_host" "$PROGRAMS/libregress_go_library.so"
+    [ "$output" = "the library's threads that found another's change: 0
+threads that found another's change: 0" ]
+    downgraded go-thread libregress_go_library.so
+}
+
+@test "a library that wraps pthread_create behind us sees every thread begin and end (reason wrapped)" {
+    preload_after "$PROGRAMS/libwrapper.so"
+    same_everywhere "$PROGRAMS/regress_go_host"
+    [[ $output == *"wrapped: 20 begun, 20 ended" ]]
+    downgraded wrapped regress_go_host
+}
+
+@test "who is granted ports has a thread of its own, and so has who inherits them" {
+    preload_after "$PROGRAMS/libports.so"
+    same_everywhere "$PROGRAMS/regress_ports"
+    [ "$output" = "tasks with ports: 12, threads: 12
+who inherits ports is new" ]
+}
+
+@test "threads end, and are joined, by functions found by a handle of libc's own" {
+    same_everywhere "$PROGRAMS/regress_handle"
+    nothing_wrong
+    [ "$(grep -c '^joined: 6$' <<<"$output")" -eq 3 ]
+}

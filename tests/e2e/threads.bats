@@ -1,7 +1,11 @@
 #!/usr/bin/env bats
 # Managed threads: what a program can see of its threads is what it sees without us, and used threads look new.
 
+# Here, and not in the test: bats has started its countdown by then.
+[ -z "${UNIRUN_NIGHTLY:-}" ] || export BATS_TEST_TIMEOUT=1800
+
 setup() {
+    nightly=${UNIRUN_NIGHTLY:-}
     load helper
 }
 
@@ -91,6 +95,8 @@ nothing_wrong() {
     same_everywhere "$PROGRAMS/posix_moments"
     nothing_wrong
     recycled walks 50
+    recycled "in a child" 20
+    recycled "in a grandchild" 20
     recycled destructors 40
     # A library that comes or goes ends the workers that there are, and how many that is depends on the moment.
     recycled late_library 80
@@ -114,6 +120,16 @@ nothing_wrong() {
     for row in seccomp "seccomp, raw" "data of a library in a namespace" "system time, asked for the first time"; do
         same_everywhere "$PROGRAMS/fresh" "$row"
     done
+}
+
+@test "libraries in a name space of their own end the reuse of threads, which is said at level info, once" {
+    export UNIRUN_LOG=info
+    same_everywhere "$PROGRAMS/fresh" "data of a library in a namespace"
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 1 ]
+    LD_AUDIT=$PROGRAMS/libaudit.so same_everywhere "$PROGRAMS/posix_keys" c11
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 1 ]
+    same_everywhere "$PROGRAMS/posix_keys" c11
+    [ "$(grep -c 'info: threads are not reused: ' "$BATS_TEST_TMPDIR/modes/managed/err.raw")" -eq 0 ]
 }
 
 @test "thread_local objects are made and destroyed for each task, and their library is kept as long" {
@@ -144,6 +160,19 @@ nothing_wrong() {
     done
 }
 
+@test "a new thread finds everything fresh with jemalloc, tcmalloc and mimalloc preloaded, in both orders" {
+    for allocator in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
+        path=$(ldconfig -p | awk -v l="$allocator" '$1 == l { print $NF; exit }')
+        [ -n "$path" ]
+        for place in PRELOAD_BEFORE PRELOAD_AFTER; do
+            declare "$place=$path"
+            MODES="plain managed" same_everywhere "$PROGRAMS/fresh"
+            nothing_wrong
+            unset "$place"
+        done
+    done
+}
+
 @test "48 threads blocked in every kind of call are released by one more" {
     same_everywhere "$PROGRAMS/threads_blocked"
     nothing_wrong
@@ -160,6 +189,14 @@ destructors: one for each value
 cleanup handlers: one for each
 memory: does not grow" ]
     cat "$BATS_TEST_TMPDIR"/modes/*/cwd/stressed
+}
+
+@test "a million tasks of 16 threads, every night" {
+    [ -n "$nightly" ] || return 0
+    same_everywhere "$PROGRAMS/stress_threads" 8 16 1000000
+    nothing_wrong
+    read -r _ _ _ tasks _ <"$BATS_TEST_TMPDIR/modes/managed/cwd/stressed"
+    [ "$tasks" -ge 1000000 ]
 }
 
 @test "children that make threads, of a process that opens and closes libraries meanwhile" {

@@ -30,6 +30,7 @@ bool thread = false;      /* the worker's OS thread exists */
 bool fresh = true;
 bool libc_detached = false;
 byte runs = 0, ends = 0, freed = 0;
+byte retirers = 0;        /* that are at it */
 
 /* pool_put() */
 inline put()
@@ -101,7 +102,14 @@ again:
     :: atomic { call == WAIT -> call = SLEEP }
     fi;
     do
-    :: call == SLEEP -> atomic { woken -> woken = false }
+    :: call == SLEEP ->
+        if
+        :: atomic { woken -> woken = false }
+        :: atomic { /* its patience is over: pool_leave_unjoined() */
+            word & ENDED && !(word & (RELEASED | DETACHED)) -> word = (word & ~ENDED) | RETIRED
+           };
+           goto leave
+        fi
     :: else -> break
     od;
     atomic { seen = call; call = WAIT };
@@ -139,7 +147,8 @@ proctype Retirer()
     if
     :: done_it && old & DETACHED -> assert(!libc_detached); libc_detached = true
     :: else
-    fi
+    fi;
+    retirers--
 }
 
 /* managed_pthread_join() */
@@ -240,14 +249,14 @@ init
         fi;
         made++;
         if
-        :: run Retirer()
+        :: retirers++; run Retirer()
         :: skip
         fi;
         if
         :: join()
         :: detach()
         fi;
-        ends == made && (idle || !thread) && _nr_pr <= 2
+        ends == made && (idle || !thread) && retirers == 0
     :: else -> break
     od;
     /* The idle worker's patience ends: pool_leave(), or it is gone already. */

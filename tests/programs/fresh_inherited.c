@@ -39,6 +39,15 @@ static void set_altstack_raw(void)
     syscall(SYS_sigaltstack, &(stack_t){.ss_sp = memory, .ss_size = sizeof memory}, NULL);
 }
 
+static void set_altstack_bsd(void)
+{
+    static char memory[65536];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    sigstack(&(struct sigstack){.ss_sp = memory + sizeof memory}, NULL);
+#pragma GCC diagnostic pop
+}
+
 static void look_altstack(void)
 {
     stack_t stack;
@@ -208,6 +217,7 @@ const struct row inherited_rows[] = {
     {"signal mask", NULL, set_mask, look_mask, WHOLE, false},
     {"alternate stack", NULL, set_altstack, look_altstack, WHOLE, false},
     {"alternate stack, raw", NULL, set_altstack_raw, look_altstack, WHOLE, false},
+    {"alternate stack of BSD", NULL, set_altstack_bsd, look_altstack, WHOLE, false},
     {"rounding", NULL, set_rounding, look_rounding, WHOLE, false},
     {"floating-point controls", NULL, set_controls, look_controls, WHOLE, false},
     {"floating-point exceptions", NULL, set_exceptions, look_exceptions, WHOLE, false},

@@ -116,10 +116,69 @@ static void look_thread_timer(void)
     find("%s", ticks ? "ticks" : "none");
 }
 
+/* ---- points in time of the thread's clock: 100 ms were used before, and they are 60 ms away ---- */
+
+static struct timespec in_60_ms(clockid_t clock)
+{
+    struct timespec time = {0};
+    clock_gettime(clock, &time);
+    time.tv_nsec += 60000000;
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
+static void look_timer_point(void)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0)
+        return;
+    struct itimerspec point = {.it_value = in_60_ms(CLOCK_THREAD_CPUTIME_ID)};
+    ticks = 0;
+    timer_settime(timer, TIMER_ABSTIME, &point, NULL);
+    burn(30);
+    find("%s", ticks ? "too early" : "not early");
+    burn(60);
+    find(", %d", ticks);
+    timer_delete(timer);
+}
+
+static struct sleep {
+    clockid_t clock;
+    struct timespec until;
+    atomic_int result;
+} asleep;
+
+static void *sleep_until(void *arg)
+{
+    struct sleep *sleep = arg;
+    sleep->result = clock_nanosleep(sleep->clock, TIMER_ABSTIME, &sleep->until, NULL);
+    return arg;
+}
+
+static void look_sleep_point(void)
+{
+    pthread_t thread;
+    pthread_getcpuclockid(pthread_self(), &asleep.clock);
+    asleep.until = in_60_ms(asleep.clock);
+    asleep.result = -1;
+    if (pthread_create(&thread, NULL, sleep_until, &asleep) != 0)
+        return;
+    long begin = cpu_ms(asleep.clock), limit = begin + 2000;
+    while (asleep.result == -1 && cpu_ms(asleep.clock) < limit)
+        burn(1);
+    long end = cpu_ms(asleep.clock);
+    find("%d, %s", asleep.result, end < begin + 59 ? "too early" : end >= limit ? "too late" : "in time");
+    pthread_join(thread, NULL);
+}
+
 const struct row time_rows[] = {
     {"CPU clocks", NULL, set_clocks, look_clocks, SHORT, false},
     {"usage", NULL, set_usage, look_usage, SHORT, false},
     {"CPU timer", handle_ticks, set_cpu_timer, look_cpu_timer, SHORT, false},
+    {"CPU timer for a point in time", handle_ticks, set_clocks, look_timer_point, SHORT, false},
+    {"sleep by a CPU clock", NULL, set_clocks, look_sleep_point, SHORT, false},
     {"timer for a thread", handle_ticks, set_thread_timer, look_thread_timer, SHORT, false},
     {"system time, asked for the first time", NULL, set_system_time, look_usage, LATE, true},
     {0},

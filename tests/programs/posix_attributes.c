@@ -1,6 +1,8 @@
 /* Thread attributes, and what can be asked about a thread. */
 #include "posix_cases.h"
 
+#include <sys/resource.h>
+
 #include <alloca.h>
 #include <limits.h>
 #include <sched.h>
@@ -269,6 +271,47 @@ static void ended_affinity(void)
     run_in_thread(count_cpus, "after one that ended");
 }
 
+/* What named a thread that was joined. */
+static struct stale {
+    clockid_t clock;
+    int tid;
+} stale;
+
+static void *tell_stale(void *arg)
+{
+    stale.tid = (int)syscall(SYS_gettid);
+    pthread_getcpuclockid(pthread_self(), &stale.clock);
+    return arg;
+}
+
+static const char *error_of(int result)
+{
+    return result == -1 ? name_of(errno) : "0";
+}
+
+static void stale_numbers(void)
+{
+    struct timespec time = {0, 0};
+    struct sched_param param = {0};
+    struct sigevent event = {.sigev_notify = SIGEV_NONE};
+    timer_t timer;
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    run_in_thread(tell_stale, NULL);
+    while (syscall(SYS_tgkill, getpid(), stale.tid, 0) == 0)
+        pause_ms(1);
+    say("clock_gettime: %s", error_of(clock_gettime(stale.clock, &time)));
+    say("clock_gettime, own: %s", error_of(clock_gettime(-2 /* of thread 0 */, &time)));
+    time = (struct timespec){0, 0};
+    say("clock_nanosleep: %s", name_of(clock_nanosleep(stale.clock, TIMER_ABSTIME, &time, NULL)));
+    say("timer_create: %s", error_of(timer_create(stale.clock, &event, &timer)));
+    say("sched_setaffinity: %s", error_of(sched_setaffinity(stale.tid, sizeof set, &set)));
+    say("sched_setscheduler: %s", error_of(sched_setscheduler(stale.tid, SCHED_BATCH, &param)));
+    say("sched_setparam: %s", error_of(sched_setparam(stale.tid, &param)));
+    say("setpriority: %s", error_of(setpriority(PRIO_PROCESS, (id_t)stale.tid, 1)));
+    run_in_thread(say_scheduling, "then");
+}
+
 /* By number, what /proc shows of the process. */
 static void by_number(void)
 {
@@ -291,6 +334,7 @@ int main(int argc, char **argv)
         {"names", names, 3},
         {"ended", ended, 3},
         {"ended_affinity", ended_affinity, 3},
+        {"stale_numbers", stale_numbers, 3},
         {"by_number", by_number, 3},
         {0},
     };

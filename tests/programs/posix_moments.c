@@ -2,6 +2,7 @@
  * libposix_moments_late.so is looked for beside the program. */
 #include "posix_cases.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <libgen.h>
 #include <limits.h>
@@ -78,6 +79,103 @@ static void fork_in_walk(void)
     here("main");
     dl_iterate_phdr(visit_and_fork, NULL);
     here("main");
+}
+
+/* ---- children of a process that has threads ---- */
+
+static void *own_tid(void *arg)
+{
+    (void)arg;
+    return (void *)(long)syscall(SYS_gettid);
+}
+
+/* Until a thread is used again, where that happens. */
+static void make_threads(void)
+{
+    void *last = NULL;
+    for (int i = 0; i < 100; i++) {
+        void *tid = run_in_thread(own_tid, NULL);
+        if (tid == last)
+            return;
+        last = tid;
+    }
+}
+
+static int count_threads(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+/* Its tasks are noted apart from its parent's. No thread hangs: none is left after a while. */
+static void be_child(const char *name)
+{
+    alarm(15);
+    tasks = 0;
+    for (int i = 0; i < 50; i++)
+        run_in_thread(own_tid, NULL);
+    write_recycled(name);
+    while (count_threads() > 1)
+        pause_ms(1);
+    say("a child's tasks have run");
+    _exit(0);
+}
+
+static void await_child(pid_t child)
+{
+    int status = -1;
+    waitpid(child, &status, 0);
+    say("the child's status: %d", status);
+}
+
+static void children(void)
+{
+    make_threads();
+    pid_t child = fork();
+    if (child == 0) {
+        make_threads();
+        pid_t grandchild = fork();
+        if (grandchild == 0)
+            be_child("in a grandchild");
+        await_child(grandchild);
+        be_child("in a child");
+    }
+    await_child(child);
+}
+
+static atomic_int inside, may_leave;
+
+static int stay(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)info, (void)size, (void)arg;
+    inside = 1;
+    wait_for(&may_leave, 1);
+    return 1;
+}
+
+static void *stay_in_walk(void *arg)
+{
+    dl_iterate_phdr(stay, NULL);
+    return arg;
+}
+
+/* In the child the loader's lock is never free again. */
+static void fork_beside_walk(void)
+{
+    make_threads();
+    inside = may_leave = 0;
+    pthread_t thread = start(stay_in_walk, NULL);
+    wait_for(&inside, 1);
+    pid_t child = fork();
+    if (child == 0)
+        be_child("beside a walk");
+    await_child(child);
+    may_leave = 1;
+    join(thread);
 }
 
 /* ---- destructors of a thread ---- */
@@ -278,6 +376,8 @@ int main(int argc, char **argv)
     static const struct one cases[] = {
         {"walks", walks, 2},
         {"fork_in_walk", fork_in_walk, 2},
+        {"children", children, 2},
+        {"fork_beside_walk", fork_beside_walk, 2},
         {"destructors", destructors, 2},
         {"late_library", late_library, 2},
         {"late_library_in_thread", late_library_in_thread, 2},

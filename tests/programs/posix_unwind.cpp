@@ -34,6 +34,28 @@ struct Local {
 thread_local std::shared_ptr<Local> per_thread;
 thread_local std::string text = "fresh";
 
+// Used by a key's destructor first: made when the thread's other objects are gone, and not destroyed. Its memory must not
+// be taken for the next thread's object either.
+std::atomic<int> late_made, late_destroyed;
+
+struct Late {
+    int *own = new int(1);
+    Late()
+    {
+        ++late_made;
+    }
+    ~Late()
+    {
+        ++late_destroyed;
+        delete own;
+    }
+    Late(const Late &) = delete;
+    Late &operator=(const Late &) = delete;
+};
+
+thread_local Late late;
+pthread_key_t late_key;
+
 __attribute__((noinline)) void deep(int depth, void *value)
 {
     Local local;
@@ -102,6 +124,21 @@ void *throw_and_catch(void *value)
     }
 }
 
+void use_late(void *)
+{
+    if (++*late.own != 2)
+        std::puts("used already");
+}
+
+void *use_late_or_early(void *value)
+{
+    if (value)
+        *late.own = 1;
+    else
+        pthread_setspecific(late_key, &late_key);
+    return value;
+}
+
 void *join(void *(*run)(void *), void *value)
 {
     pthread_t thread;
@@ -120,6 +157,13 @@ void say(const char *what, void *result)
 void *as_pointer(long value)
 {
     return reinterpret_cast<void *>(value);
+}
+
+void late_objects()
+{
+    for (long i = 0; i < 30; i++)
+        join(use_late_or_early, as_pointer(i % 3 == 0));
+    std::printf("late objects: %d made, %d destroyed\n", late_made.load(), late_destroyed.load());
 }
 
 void standard_library()
@@ -155,6 +199,7 @@ int main()
 {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     alarm(60);
+    pthread_key_create(&late_key, use_late);
     for (int round = 0; round < 3; round++) {
         say("exit deep", join(exit_deep, as_pointer(3)));
         say("exit through catch", join(exit_through_catch, as_pointer(4)));
@@ -172,5 +217,6 @@ int main()
         pthread_join(thread, &result);
         say("cancelled", result);
         standard_library();
+        late_objects();
     }
 }

@@ -1,6 +1,6 @@
 /* Threads that make threads, and do with them what can be done, at random and under a thousand signals a second.
  *
- *   stress_threads [SECONDS [MAKERS [SEED]]]
+ *   stress_threads [SECONDS [MAKERS [TASKS [SEED]]]]     for so long, and until there were so many tasks
  *
  * Checked all the time: results, that each task finds a fresh thread, that children of forks work. At the end: that
  * each value's destructor ran once, that no thread and no descriptor is left, and that memory has not grown. */
@@ -366,7 +366,8 @@ static void sleep_ms_through(long ms)
 int main(int argc, char **argv)
 {
     long seconds = argc > 1 ? atol(argv[1]) : 10, makers = argc > 2 ? atol(argv[2]) : 16;
-    unsigned seed = argc > 3 ? (unsigned)atol(argv[3]) : (unsigned)time(NULL);
+    long least = argc > 3 ? atol(argv[3]) : 0;
+    unsigned seed = argc > 4 ? (unsigned)atol(argv[4]) : (unsigned)time(NULL);
     ssize_t length = readlink("/proc/self/exe", library_path, sizeof library_path - 100);
     library_path[length > 0 ? length : 0] = 0;
     strcat(dirname(library_path), "/libposix_moments_late.so");
@@ -385,6 +386,8 @@ int main(int argc, char **argv)
     sleep_ms_through(seconds * 300);
     long early = resident_kb();
     sleep_ms_through(seconds * 700);
+    while (all_tasks < least)
+        sleep_ms_through(10);
     stop = 1;
     for (long i = 0; i < makers && i < 256; i++)
         pthread_join(threads[i], NULL);

@@ -15,12 +15,17 @@ enum { MANY = 8, MOST = 1000, MIB = 1 << 20 };
 
 /* ---- limits ---- */
 
-static void limit_memory(rlim_t bytes)
+static void lower(int resource, rlim_t bytes)
 {
     struct rlimit limit;
-    getrlimit(RLIMIT_AS, &limit);
+    getrlimit(resource, &limit);
     limit.rlim_cur = bytes;
-    EXPECT(setrlimit(RLIMIT_AS, &limit) == 0);
+    EXPECT(setrlimit(resource, &limit) == 0);
+}
+
+static void limit_memory(rlim_t bytes)
+{
+    lower(RLIMIT_AS, bytes);
 }
 
 /* This process, with its first thread, counts as one. */
@@ -280,6 +285,28 @@ static void room(void)
     say("100 MiB after %d threads: %s", made, memory == MAP_FAILED ? name_of(errno) : "there");
 }
 
+static long data_size(void)
+{
+    char line[128];
+    long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "VmData: %ld", &kib);
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+static void room_for_data(void)
+{
+    long before = data_size();
+    int error, made = start_many(40, NULL, stay, &error);
+    end_many(made);
+    lower(RLIMIT_DATA, (rlim_t)before + 200 * MIB);
+    void *memory = mmap(NULL, 100 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    say("100 MiB of data after %d threads: %s", made, memory == MAP_FAILED ? name_of(errno) : "there");
+}
+
 /* A thread with scheduling of its own is always a new one, and libc keeps its stack for the next. */
 static void leave_stack(void)
 {
@@ -342,6 +369,7 @@ int main(int argc, char **argv)
         {"popen", by_popen, -1},
         {"stacks", stacks, -1},
         {"room", room, -1},
+        {"room_for_data", room_for_data, -1},
         {"records", records, -1},
         {NULL, NULL, 0},
     };

@@ -15,7 +15,7 @@ static void nothing_in_the_environment_leaves_it_open(void **state)
 {
     (void)state;
     char *const env[] = {"PATH=/bin", "OMP_NUM_THREADS", "OMP_NUM_THREADSX=3", "XOMP_NUM_THREADS=3", NULL};
-    for (enum runtime runtime = RUNTIME_NONE; runtime <= RUNTIME_OPENBLAS; runtime++) {
+    for (enum runtime runtime = RUNTIME_NONE; runtime <= RUNTIME_GO; runtime++) {
         assert_true(count_is_left_open(runtime, NULL));
         assert_true(count_is_left_open(runtime, env));
     }

@@ -51,6 +51,8 @@ static void a_thread_is_managed_unless_its_attributes_or_creator_forbid(void **s
         {{.own_scheduling = true}, REASON_ATTRIBUTE_SCHEDULING},
         {{.own_affinity = true}, REASON_ATTRIBUTE_AFFINITY},
         {{.unknown_creator = true}, REASON_CREATOR},
+        {{.go = true}, REASON_GO_THREAD},
+        {{.wrapped = true}, REASON_WRAPPED},
         {{.no_memory = true}, REASON_MEMORY},
         {{.own_stack = true, .own_affinity = true, .no_memory = true}, REASON_ATTRIBUTE_STACK},
     };
