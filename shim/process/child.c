@@ -1,26 +1,18 @@
-/* Calls that make a process, in managed mode.
- *
- * A thread that has made one ends for real when its task does: a child may have asked for a signal when the thread that
- * made it ends (PR_SET_PDEATHSIG). In a fork child everything of ours is as at start, by wiped memory. */
+/* Calls that make a process, in managed mode. fork.h tells what happens around each. */
 #include <errno.h>
+#include <sched.h>
+#include <stdint.h>
 
+#include "shim/domain/turn.h"
 #include "shim/process/fork.h"
 #include "shim/process/retry.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
-#include "shim/thread/worker.h"
+#include "shim/thread/leave.h"
 
 #define CALLER __builtin_return_address(0)
 
-static const char made_process[] = "it has made a process";
-
-/* In the child the calling thread's worker is wiped, and this does nothing. */
-static pid_t made(pid_t child)
-{
-    worker_retire_self(made_process);
-    return child;
-}
-
+/* libc runs our handlers. */
 pid_t managed_fork(void)
 {
     struct retry retry = {0};
@@ -30,7 +22,7 @@ pid_t managed_fork(void)
     while (child == -1 && retry_again(&retry, errno));
     if (child)
         retry_done(&retry, child == -1, SYMBOL_fork, CALLER);
-    return made(child);
+    return child;
 }
 
 pid_t managed___fork(void)
@@ -42,7 +34,7 @@ pid_t managed___fork(void)
     while (child == -1 && retry_again(&retry, errno));
     if (child)
         retry_done(&retry, child == -1, SYMBOL___fork, CALLER);
-    return made(child);
+    return child;
 }
 
 /* Runs no fork handlers, so ours runs here. Made for signal handlers, so it is not asked for twice. */
@@ -54,32 +46,55 @@ pid_t managed__Fork(void)
         fork_after_in_parent();
     else
         fork_after_in_child();
-    return made(child);
+    return child;
 }
 
 void before_vfork(struct call_registers *registers)
 {
     (void)registers;
-    worker_retire_self(made_process);
+    fork_mark();
 }
 
 void before___vfork(struct call_registers *registers)
 {
     (void)registers;
-    worker_retire_self(made_process);
+    fork_mark();
 }
 
-/* A process, or a thread of the program's own making, on a stack of its own. */
+/* clone(2) of libc ends the thread that it makes by a system call of its own, when the function returns. A process ends
+ * with its last thread: it must not be a parked one. */
+struct cloned {
+    int (*run)(void *);
+    void *arg;
+};
+
+static int run_cloned(void *at)
+{
+    const struct cloned *cloned = at;
+    int status = cloned->run(cloned->arg);
+    leave_thread();
+    return status;
+}
+
+/* A process, or a thread of the program's own making, on a stack of its own. On that there is room for the one as for
+ * the other: it is the process's from here on, and nobody else's. */
 void before_clone(struct call_registers *registers)
 {
-    (void)registers;
-    worker_retire_self(made_process);
+    int (*run)(void *) = (int (*)(void *))registers->argument[0];
+    uintptr_t stack = registers->argument[1];
+    fork_mark();
+    if (!run || !stack || registers->argument[2] & CLONE_VM)
+        return; /* refused; or it shares our memory, and the pool in it */
+    struct cloned *cloned = (struct cloned *)((stack & ~(uintptr_t)15) - sizeof *cloned);
+    *cloned = (struct cloned){run, (void *)registers->argument[3]};
+    registers->argument[0] = (uintptr_t)run_cloned;
+    registers->argument[1] = (uintptr_t)cloned;
+    registers->argument[3] = (uintptr_t)cloned;
 }
 
 void before___clone(struct call_registers *registers)
 {
-    (void)registers;
-    worker_retire_self(made_process);
+    before_clone(registers);
 }
 
 /* Both versions of both names: 2.2.5 runs a script without "#!" by the shell, 2.15 refuses it. The error is the result.
@@ -90,7 +105,7 @@ void before___clone(struct call_registers *registers)
     {                                                                                                                  \
         struct retry retry = {0};                                                                                      \
         int error;                                                                                                     \
-        worker_retire_self(made_process);                                                                              \
+        fork_mark();                                                                                                   \
         do                                                                                                             \
             error = real.id(pid, path, actions, attr, argv, envp);                                                     \
         while (retry_again(&retry, error));                                                                            \
@@ -102,9 +117,17 @@ SPAWN(posix_spawn_2_15)
 SPAWN(posix_spawnp_2_2_5)
 SPAWN(posix_spawnp_2_15)
 
-/* The parent's end is in libc, out of our sight: what the log owes is said before. */
+/* libc makes it without handlers. */
+FILE *managed_popen(const char *command, const char *type)
+{
+    fork_mark();
+    return real.popen(command, type);
+}
+
+/* The parent's end is in libc, out of our sight: what the log owes is said before, and the row goes. */
 int managed_daemon(int nochdir, int noclose)
 {
     report_totals();
+    turn_quit();
     return real.daemon(nochdir, noclose);
 }

@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154  # programs in other languages in single quotes; $stderr comes from the helper
+# Children: made in every way, from every place, they are what they are without us, and find nothing of their parent's.
+
+setup() {
+    load helper
+}
+
+nothing_wrong() {
+    [[ $output != *WRONG* && $output != *": signal 14"* ]]
+}
+
+# places NAME...: the same children come of all of them in every mode; and none of them waits where no one would.
+places() {
+    local place
+    for place in "$@"; do
+        same_everywhere "$PROGRAMS/children" "$place"
+        nothing_wrong
+    done
+}
+
+# recycled NAME PERCENT: of the last same_everywhere, managed had at most that many kernel threads for its tasks.
+recycled() {
+    local tasks threads
+    read -r tasks threads < <(awk -v name="$1" '$1 == name { print $2, $3 }' "$BATS_TEST_TMPDIR/modes/managed/cwd/recycled")
+    [ "$((threads * 100))" -le "$((tasks * $2))" ] || {
+        echo "$1, managed: $tasks tasks on $threads threads"
+        return 1
+    }
+}
+
+@test "children of main, before and after it has had threads" {
+    places main_alone main
+}
+
+@test "children of a used thread" {
+    places worker
+}
+
+@test "children of a signal handler, in main and in a thread" {
+    places handler workers_handler
+}
+
+@test "children of destructors: of keys, of thread_local objects, of a library, and of exit handlers" {
+    places key_destructor objects_destructor library_destructor exit_handler quick_exit_handler
+}
+
+@test "children of a crowd of 64 threads, eight of which make others" {
+    places crowd
+}
+
+@test "children inside the handlers of another fork, registered before ours and after" {
+    places prepare parent child prepare_early parent_early child_early
+}
+
+@test "a child's state is its own, and a child in its parent's memory does not change its parent's" {
+    same_everywhere "$PROGRAMS/children_state"
+    nothing_wrong
+    # What a vfork child changes in itself is no reason not to use its parent's threads again.
+    recycled sharers 20
+}
