@@ -59,3 +59,37 @@ recycled() {
     # What a vfork child changes in itself is no reason not to use its parent's threads again.
     recycled sharers 20
 }
+
+@test "a child is signalled when the thread that made it ends, and not when a parked one does" {
+    # Long enough that no parked thread ends by itself.
+    UNIRUN_IDLE_MS=100000 same_everywhere "$PROGRAMS/children_state" mortals
+    nothing_wrong
+    recycled mortals 50
+}
+
+namespaces() {
+    unshare -Ur id -u
+    unshare -Urpf --mount-proc sh -c 'echo "$$"; ps -e | wc -l; sh -c "exit 3"; echo "$?"'
+    unshare -Urmn sh -c 'mount -t tmpfs none /mnt && echo inside >/mnt/file && cat /mnt/file; ls -A /sys/class/net | wc -l'
+    unshare -Ur --kill-child=KILL -f sh -c 'exit 4' || echo "status $?"
+    mkfifo ready go
+    unshare -Urm sh -c 'mount -t tmpfs none /mnt; echo kept >/mnt/kept; echo >ready; read -r _ <go' &
+    read -r _ <ready
+    nsenter -t "$!" -U -m --preserve-credentials cat /mnt/kept
+    # shellcheck disable=SC2016
+    python3 -c '
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+for kind, flag in ("user", 0x10000000), ("mnt", 0x20000):
+    fd = os.open(f"/proc/{sys.argv[1]}/ns/{kind}", os.O_RDONLY)
+    print(kind, libc.setns(fd, flag), os.strerror(ctypes.get_errno()))
+print(open("/mnt/kept").read())' "$!"
+    echo >go
+    wait
+}
+
+@test "namespaces of its own: unshare, nsenter and setns in programs of one thread" {
+    unshare -Urm true 2>/dev/null || skip "no user namespace can be made"
+    script_everywhere namespaces
+    [[ $output == *inside*"status 4"*kept*"user 0"*"mnt 0"*kept* ]]
+}

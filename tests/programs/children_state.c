@@ -3,6 +3,7 @@
 #include "children.h"
 
 #include <sched.h>
+#include <spawn.h>
 #include <sys/resource.h>
 
 static pid_t by_number(void)
@@ -379,8 +380,116 @@ static void generations(void)
     run_in_thread(next_generation, (void *)0);
 }
 
+/* ---- a signal when the thread that made the child ends (PR_SET_PDEATHSIG) ---- */
+
+static char self[256], ready_end[16];
+static int ready[2];
+
+/* The child, in this program or after exec. */
+static void await_death(int file)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    EXPECT(write(file, "x", 1) == 1);
+    alarm(20);
+    for (;;)
+        pause();
+}
+
+static pid_t made;
+static FILE *opened;
+
+static void await_ready(int file)
+{
+    char byte;
+    EXPECT(read(file, &byte, 1) == 1);
+}
+
+static void exec_self(void)
+{
+    execl(self, "children_state", "await_death", ready_end, NULL);
+    _exit(99);
+}
+
+static void *fork_mortal(void *arg)
+{
+    made = ways[(long)arg].make();
+    if (made == 0)
+        await_death(ready[1]);
+    await_ready(ready[0]);
+    return arg;
+}
+
+static void *vfork_mortal(void *arg)
+{
+    made = vfork();
+    if (made == 0)
+        exec_self();
+    await_ready(ready[0]);
+    return arg;
+}
+
+static void *spawn_mortal(void *arg)
+{
+    char *const argv[] = {(char *)"children_state", (char *)"await_death", ready_end, NULL};
+    EXPECT(posix_spawn(&made, self, NULL, NULL, argv, environ) == 0);
+    await_ready(ready[0]);
+    return arg;
+}
+
+static void *popen_mortal(void *arg)
+{
+    char command[300];
+    snprintf(command, sizeof command, "exec %s await_death 1", self);
+    opened = popen(command, "re");
+    await_ready(fileno(opened));
+    return arg;
+}
+
+static int run_mortal(void *arg)
+{
+    (void)arg;
+    await_death(ready[1]);
+    return 0;
+}
+
+static void *clone_mortal(void *arg)
+{
+    made = clone(run_mortal, cloned_stack + sizeof cloned_stack, SIGCHLD, NULL);
+    await_ready(ready[0]);
+    return arg;
+}
+
+/* The thread has ended for the one who joins it, and perhaps been used again: the child is signalled. One that main has
+ * made is not. */
+static void mortals(void)
+{
+    static void *(*const all[])(void *) = {fork_mortal,  fork_mortal,  fork_mortal,
+                                           vfork_mortal, spawn_mortal, clone_mortal};
+    EXPECT(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    EXPECT(pipe(ready) == 0);
+    snprintf(ready_end, sizeof ready_end, "%d", ready[1]);
+    fork_mortal((void *)0);
+    pid_t of_main = made;
+    for (long i = 0; i < (long)(sizeof all / sizeof *all); i++) {
+        warm();
+        run_in_thread(all[i], (void *)i);
+        warm();
+        say_wait("its thread ended", made);
+    }
+    run_in_thread(popen_mortal, NULL);
+    warm();
+    say("popen, its thread ended: %s", status_name(pclose(opened)));
+    EXPECT(waitpid(of_main, NULL, WNOHANG) == 0);
+    kill(of_main, SIGKILL);
+    say_wait("main goes on", of_main);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "await_death") == 0)
+        await_death(atoi(argv[2]));
     static const struct one cases[] = {
         {"first_is_cancelled", first_is_cancelled, 2},
         {"first_is_bound", first_is_bound, 2},
@@ -391,6 +500,7 @@ int main(int argc, char **argv)
         {"threads_in_handler", threads_in_handler, 1},
         {"threads_in_early_handler", threads_in_early_handler, 1},
         {"generations", generations, 1},
+        {"mortals", mortals, -2},
         {0},
     };
     return run_cases(argc, argv, cases);
