@@ -4,6 +4,11 @@
 
 setup() {
     load helper
+    export UNIRUN_DOMAIN=children-$BATS_ROOT_PID-$BATS_TEST_NUMBER
+}
+
+teardown() {
+    rm -f /dev/shm/unirun-*."$UNIRUN_DOMAIN"
 }
 
 nothing_wrong() {
@@ -92,4 +97,27 @@ print(open("/mnt/kept").read())' "$!"
     unshare -Urm true 2>/dev/null || skip "no user namespace can be made"
     script_everywhere namespaces
     [[ $output == *inside*"status 4"*kept*"user 0"*"mnt 0"*kept* ]]
+}
+
+# rows: the processes that have a row in the domain.
+rows() {
+    /usr/bin/python3 - /dev/shm/unirun-*."$UNIRUN_DOMAIN" <<'END'
+import struct, sys
+table = open(sys.argv[1], "rb").read()
+for row in range(struct.unpack_from("=I", table, 8)[0]):
+    owner = struct.unpack_from("=Q", table, 4096 + 384 * row)[0]
+    if owner:
+        print(owner & 0xffffffff)
+END
+}
+
+@test "kill -9 of parents and children at random points: no child waits for ever, no zombie and no row is left" {
+    [ -x "$PROGRAMS/teams_work" ] || skip "built without OpenMP"
+    # It says the seed.
+    in_mode managed timeout 100 /usr/bin/python3 "$BATS_TEST_DIRNAME/../programs/children_chaos.py" \
+        "${SEED:-$RANDOM}" 500 "$PROGRAMS"
+    # Who comes next finds the rows of the killed, and clears them.
+    in_mode managed "$PROGRAMS/teams_work" 1 2
+    run rows
+    [ -z "$output" ]
 }

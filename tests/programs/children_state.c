@@ -333,6 +333,78 @@ static void threads_in_early_handler(void)
     say("threads at a time: %s", most_threads < 100 ? "few" : "many");
 }
 
+/* ---- a handler that makes children, whatever it has interrupted ---- */
+
+enum { STORM = 400, STORM_PERIOD_NS = 500000 };
+static atomic_int storm;
+static int storm_wrong;
+
+static int leave_storm(void *arg)
+{
+    (void)arg;
+    return 9;
+}
+
+/* What POSIX allows in the child of a handler. */
+static void make_in_storm(int number)
+{
+    int saved = errno, status = -1;
+    pid_t child;
+    (void)number;
+    switch (storm++ % 4) {
+    case 0:
+        child = _Fork();
+        break;
+    case 1:
+        child = by_number();
+        break;
+    case 2:
+        child = vfork();
+        break;
+    default:
+        child = clone(leave_storm, cloned_stack + sizeof cloned_stack, SIGCHLD, NULL);
+    }
+    if (child == 0)
+        _exit(9);
+    if (waitpid(child, &status, 0) != child || status != 9 << 8)
+        storm_wrong++;
+    errno = saved;
+}
+
+/* Some are not joined before the next ones have ended, and some never are. */
+static void *churn_in_storm(void *arg)
+{
+    while (storm < STORM) {
+        pthread_t threads[5];
+        for (int i = 0; i < 5; i++)
+            threads[i] = start(quick, NULL);
+        for (int i = 0; i < 5; i++)
+            if (i == 2)
+                pthread_detach(threads[i]);
+            else
+                join(threads[i]);
+    }
+    return arg;
+}
+
+static void in_storm(void)
+{
+    const struct sigaction action = {.sa_handler = make_in_storm, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    const struct itimerspec period = {{0, STORM_PERIOD_NS}, {0, STORM_PERIOD_NS}};
+    timer_t timer;
+    storm = storm_wrong = 0;
+    EXPECT(sigaction(SIGUSR1, &action, NULL) == 0);
+    EXPECT(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    EXPECT(timer_settime(timer, 0, &period, NULL) == 0);
+    pthread_t other = start(churn_in_storm, NULL);
+    churn_in_storm(NULL);
+    join(other);
+    timer_delete(timer);
+    say("children of handlers: %d wrong", storm_wrong);
+    EXPECT(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+}
+
 /* ---- generations: each makes threads, forks in one, and ends ---- */
 
 static long resident_memory(void)
@@ -499,6 +571,7 @@ int main(int argc, char **argv)
         {"nested", nested, 1},
         {"threads_in_handler", threads_in_handler, 1},
         {"threads_in_early_handler", threads_in_early_handler, 1},
+        {"in_storm", in_storm, 2},
         {"generations", generations, 1},
         {"mortals", mortals, -2},
         {0},
