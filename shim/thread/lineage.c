@@ -34,7 +34,10 @@ void lineage_start(void)
 bool lineage_is_main(pthread_t thread)
 {
     pthread_t first = load_relaxed(&census->main);
-    return first ? thread == first : thread == pthread_self() && own_tid() == getpid();
+    if (first)
+        return thread == first;
+    /* Where nothing is managed any more, nothing hangs on it, and the program may have forbidden the calls. */
+    return thread == pthread_self() && (pool_is_forgotten() || own_tid() == getpid());
 }
 
 uint32_t lineage_new(void)
@@ -70,7 +73,8 @@ void lineage_changed_self(void)
     if (pool_is_parents())
         return; /* a vfork child changes itself, and its parent's thread stays as it is */
     change(&slot, slot.worker);
-    spin_count_cpus();
+    if (!pool_is_forgotten())
+        spin_count_cpus();
 }
 
 void lineage_changed(pthread_t thread)

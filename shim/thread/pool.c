@@ -86,7 +86,7 @@ int64_t pool_idle_ns(void)
 bool pool_is_parents(void)
 {
     pid_t owner = load_relaxed(&pool.owner); /* written before the process can make another */
-    return owner && owner != getpid();
+    return owner && !pool_is_forgotten() && owner != getpid();
 }
 
 void pool_forget(void)
@@ -143,7 +143,7 @@ struct worker *record_new(void)
     if (worker) {
         pool.free = worker->next;
         pool.counts.made++;
-        if (!pool.owner) {
+        if (!pool.owner && !pool_is_forgotten()) {
             lineage_found();
             store_relaxed(&pool.owner, getpid());
         }
@@ -414,7 +414,7 @@ static bool can_lock(void)
 
 void pool_prefork(void)
 {
-    if (can_lock() && let_all_ended_leave())
+    if (!pool_is_forgotten() && can_lock() && let_all_ended_leave())
         await_leaving();
 }
 

@@ -63,7 +63,8 @@ void pool_prefork(void);
 void pool_drain(void);
 bool pool_is_draining(void);
 
-/* Whether the calling process is a vfork child, in its parent's memory. False also where no thread was made yet. */
+/* Whether the calling process is a vfork child, in its parent's memory. False also where no thread was made yet, and
+ * where nothing is managed any more: then nothing hangs on it, and the process may have forbidden the call. */
 bool pool_is_parents(void);
 
 /* From now on no thread is managed: what they inherit cannot be told any more. */
