@@ -369,13 +369,13 @@ seccomp_everywhere() {
 
 @test "a program that forbids itself what only a log would need goes on as without the shim" {
     for how in prctl syscall; do
-        seccomp_everywhere "$how" log exit _exit linger fork thread sysconf tie
+        seccomp_everywhere "$how" log exit _exit linger fork children thread sysconf tie
     done
 }
 
 @test "a program that forbids system calls to all its threads goes on as without the shim" {
     seccomp_everywhere everywhere strict exit _exit
-    seccomp_everywhere everywhere log exit _exit fork thread sysconf tie
+    seccomp_everywhere everywhere log exit _exit fork children thread sysconf tie
 }
 
 @test "a parked thread of ours does not end a program that forbade system calls to all its threads" {
