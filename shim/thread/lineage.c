@@ -27,7 +27,7 @@ void lineage_found(void)
 
 void lineage_start(void)
 {
-    lineage_found();
+    store_relaxed(&census->main, pthread_self());
     slot.lineage = LINEAGE_MAIN;
 }
 

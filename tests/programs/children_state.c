@@ -237,6 +237,35 @@ static void sharers(void)
     }
 }
 
+/* Many at once. */
+static void *vfork_many(void *arg)
+{
+    char *const argv[] = {(char *)"true", NULL};
+    for (int i = 0; i < 25; i++) {
+        int status = -1;
+        pid_t child = vfork();
+        if (child == 0) {
+            execv("/bin/true", argv);
+            _exit(1);
+        }
+        EXPECT(waitpid(child, &status, 0) == child && status == 0);
+        EXPECT(posix_spawn(&child, "/bin/true", NULL, NULL, argv, environ) == 0);
+        EXPECT(waitpid(child, &status, 0) == child && status == 0);
+        EXPECT(run_in_thread(quick, arg) == arg);
+    }
+    return arg;
+}
+
+static void vforks(void)
+{
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        threads[i] = start(vfork_many, &threads[i]);
+    for (int i = 0; i < 8; i++)
+        EXPECT(join(threads[i]) == &threads[i]);
+    say("vforks done");
+}
+
 /* ---- forks inside forks ---- */
 
 static int depth;
@@ -568,6 +597,7 @@ int main(int argc, char **argv)
         {"detached", detached, 2},
         {"others", others, 2},
         {"sharers", sharers, 1},
+        {"vforks", vforks, 1},
         {"nested", nested, 1},
         {"threads_in_handler", threads_in_handler, 1},
         {"threads_in_early_handler", threads_in_early_handler, 1},
