@@ -91,6 +91,9 @@ static union {
     struct {
         lock_word walking;
         bool is_prepared;
+        pthread_t
+            forking;    /* the thread that holds `walking` because it forks; 0: none. Only that thread compares equal */
+        unsigned forks; /* of its, one in a handler of the other; its own */
     };
     char page[OS_PAGE];
 } wiped __attribute__((aligned(OS_PAGE)));
@@ -103,22 +106,28 @@ static bool had_threads;
 static const int *loaders_lock;
 
 enum { PATIENCE_NS = 100 * 1000 * 1000 };
-static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
 
 void object_prefork(void)
 {
+    if (load_relaxed(&wiped.forking) == pthread_self()) {
+        wiped.forks++;
+        return;
+    }
     /* Bounded: a program that forks inside its own dl_iterate_phdr callback holds the loader's lock, and a worker may
      * wait for that, holding ours. The child is then the one that has the loader's lock, and all is well. */
-    if (lock_within(&wiped.walking, PATIENCE_NS))
-        forking = pthread_self();
+    if (!lock_within(&wiped.walking, PATIENCE_NS))
+        return;
+    wiped.forks = 1;
+    store_relaxed(&wiped.forking, pthread_self());
 }
 
 void object_postfork(void)
 {
-    if (forking != pthread_self())
+    /* In a child that was wiped nobody forks, and the lock is free. */
+    if (load_relaxed(&wiped.forking) != pthread_self() || --wiped.forks)
         return;
-    forking = 0;
-    unlock(&wiped.walking); /* in the child it is free already, and stays so */
+    store_relaxed(&wiped.forking, 0);
+    unlock(&wiped.walking);
 }
 
 static bool is_lock_free(void)
@@ -191,9 +200,19 @@ void object_prepare(void)
     store_relaxed(&had_threads, true);
 }
 
-void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
+/* The handlers of a fork may take their time, and make threads that end meanwhile. */
+static bool lock_to_walk(bool is_awaited)
 {
-    bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
+    if (lock_try(&wiped.walking))
+        return true;
+    return (is_awaited || !load_relaxed(&wiped.forking)) && lock_within(&wiped.walking, PATIENCE_NS);
+}
+
+bool object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
+{
+    bool is_locked = lock_to_walk(is_awaited);
+    if (!is_locked && !is_awaited)
+        return false;
     if (libc.dl_iterate_phdr && object_can_walk()) {
         libc.dl_iterate_phdr(visit, arg);
         if (!is_awaited && is_locked && load_relaxed(&had_threads))
@@ -203,6 +222,7 @@ void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg,
     }
     if (is_locked)
         unlock(&wiped.walking);
+    return true;
 }
 
 void object_start(void)

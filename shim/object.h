@@ -25,10 +25,11 @@ bool object_has_note(const struct object *object, const char *owner);
 bool object_program_has_note(const char *owner);
 
 /* Runs `visit` for the objects as dl_iterate_phdr(3) does, under the loader's lock: none comes or goes meanwhile. Where
- * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time; but one
- * that is awaited by the program, which may hold the loader's lock itself, waits for another one for a moment only.
- * Context: where the program itself may call dl_iterate_phdr. */
-void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited);
+ * object_can_walk() says no, and in passthrough, it runs once, without that lock, for NULL. One walk at a time, and
+ * none during a fork, but not for longer than a moment: then a walk that is awaited by the program, which may hold the
+ * loader's lock itself, is made all the same, and any other one is not. Whether it was. Context: where the program
+ * itself may call dl_iterate_phdr. */
+bool object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited);
 
 /* False in a fork child of a process that had threads until the loader's lock was seen free there: one of them may have
  * held it, and nobody frees it in the child. */
@@ -37,7 +38,8 @@ bool object_can_walk(void);
 /* The process is about to have a second thread. Context: any thread, as often as one likes. */
 void object_prepare(void);
 
-/* Around fork: no thread is inside the loader's lock because of us. The wait is bounded. */
+/* Around fork: no thread is inside the loader's lock because of us. The wait is bounded. A handler of fork may fork in
+ * between. */
 void object_prefork(void);
 void object_postfork(void);
 

@@ -77,6 +77,18 @@ static void put_path(char *path, uint32_t pid)
     memcpy(path, "/stat", sizeof "/stat");
 }
 
+/* By the number alone: another process may have it by now. */
+static bool is_gone(uint64_t owner)
+{
+    uint32_t pid = (uint32_t)owner;
+    if (pid == 0 || pid > INT32_MAX)
+        return true;
+    int saved = errno;
+    bool gone = libc.kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    errno = saved;
+    return gone;
+}
+
 enum life member_life(uint64_t owner)
 {
     struct pulse pulse;
@@ -89,12 +101,7 @@ enum life member_look(uint64_t owner, struct pulse *pulse)
     struct stat_line line;
     *pulse = (struct pulse){.is_runnable = true};
     uint32_t pid = (uint32_t)owner;
-    if (pid == 0 || pid > INT32_MAX)
-        return LIFE_DEAD;
-    int saved = errno;
-    bool gone = libc.kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-    errno = saved;
-    if (gone)
+    if (is_gone(owner))
         return LIFE_DEAD;
     if (!(owner >> 32))
         return LIFE_ALIVE; /* see member_self() */
@@ -147,7 +154,8 @@ static bool try_row(struct table_row *row, uint64_t expected, uint64_t owner)
     return __atomic_compare_exchange_n(&row->owner, &expected, owner, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* The first free row of those that were used before, or a new one. */
+/* The first free row of those that were used before, or a new one. Rows of those who were killed are cleared on the
+ * way, as far as that is quick: nobody else may come by who has to. */
 static struct table_row *find_row(struct table *table, uint64_t owner)
 {
     for (;;) {
@@ -156,6 +164,10 @@ static struct table_row *find_row(struct table *table, uint64_t owner)
             uint64_t now = load_relaxed(&table->row[i].owner);
             if (now == owner)
                 return &table->row[i];
+            if (now && is_gone(now)) {
+                member_clear(&table->row[i], now);
+                now = 0;
+            }
             if (!now && free == rows)
                 free = i;
         }

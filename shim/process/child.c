@@ -1,9 +1,9 @@
-/* Calls that make a process, in managed mode.
- *
- * A thread that has made one ends for real when its task does: a child may have asked for a signal when the thread that
- * made it ends (PR_SET_PDEATHSIG). In a fork child everything of ours is as at start, by wiped memory. */
+/* Calls that make a process, in managed mode. fork.h tells what happens around each. */
 #include <errno.h>
+#include <sched.h>
+#include <stdint.h>
 
+#include "shim/domain/turn.h"
 #include "shim/process/admission.h"
 #include "shim/process/complete.h"
 #include "shim/process/fork.h"
@@ -11,23 +11,13 @@
 #include "shim/process/retry.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
-#include "shim/thread/worker.h"
+#include "shim/thread/leave.h"
 
 #define CALLER __builtin_return_address(0)
 
-static const char made_process[] = "it has made a process";
-
-/* In the child the calling thread's worker is wiped, and this does nothing. */
-static pid_t made(pid_t child)
-{
-    worker_retire_self(made_process);
-    return child;
-}
-
-/* The same, for what is no child of a signal handler: it may have to wait for a CPU. */
+/* After a fork that is none of a signal handler's: the child may have to wait for a CPU. */
 static pid_t forked(pid_t child)
 {
-    made(child);
     if (child == 0)
         admission_in_child();
     return child;
@@ -36,11 +26,12 @@ static pid_t forked(pid_t child)
 /* Before a child that our code does not run in, but for what it does itself. */
 static void before_spawn(void)
 {
-    worker_retire_self(made_process);
+    fork_mark();
     admission_before_spawn();
     propagate_before_fork();
 }
 
+/* libc runs our handlers. */
 pid_t managed_fork(void)
 {
     struct retry retry = {0};
@@ -78,7 +69,7 @@ pid_t managed__Fork(void)
         fork_after_in_parent();
     else
         fork_after_in_child();
-    return made(child);
+    return child;
 }
 
 void before_vfork(struct call_registers *registers)
@@ -93,17 +84,40 @@ void before___vfork(struct call_registers *registers)
     before_spawn();
 }
 
-/* A process, or a thread of the program's own making, on a stack of its own. */
+/* clone(2) of libc ends the thread that it makes by a system call of its own, when the function returns. A process ends
+ * with its last thread: it must not be a parked one. */
+struct cloned {
+    int (*run)(void *);
+    void *arg;
+};
+
+static int run_cloned(void *at)
+{
+    const struct cloned *cloned = at;
+    int status = cloned->run(cloned->arg);
+    leave_thread();
+    return status;
+}
+
+/* A process, or a thread of the program's own making, on a stack of its own. On that there is room for the one as for
+ * the other: it is the process's from here on, and nobody else's. */
 void before_clone(struct call_registers *registers)
 {
-    (void)registers;
+    int (*run)(void *) = (int (*)(void *))registers->argument[0];
+    uintptr_t stack = registers->argument[1];
     before_spawn();
+    if (!run || !stack || registers->argument[2] & CLONE_VM)
+        return; /* refused; or it shares our memory, and the pool in it */
+    struct cloned *cloned = (struct cloned *)((stack & ~(uintptr_t)15) - sizeof *cloned);
+    *cloned = (struct cloned){run, (void *)registers->argument[3]};
+    registers->argument[0] = (uintptr_t)run_cloned;
+    registers->argument[1] = (uintptr_t)cloned;
+    registers->argument[3] = (uintptr_t)cloned;
 }
 
 void before___clone(struct call_registers *registers)
 {
-    (void)registers;
-    before_spawn();
+    before_clone(registers);
 }
 
 /* Both versions of both names: 2.2.5 runs a script without "#!" by the shell, 2.15 refuses it. The error is the result.
@@ -129,10 +143,18 @@ SPAWN(posix_spawn_2_15, false)
 SPAWN(posix_spawnp_2_2_5, true)
 SPAWN(posix_spawnp_2_15, true)
 
-/* The parent's end is in libc, out of our sight: what the log owes is said before. */
+/* libc makes it without handlers. */
+FILE *managed_popen(const char *command, const char *type)
+{
+    before_spawn();
+    return real.popen(command, type);
+}
+
+/* The parent's end is in libc, out of our sight: what the log owes is said before, and the row goes. */
 int managed_daemon(int nochdir, int noclose)
 {
     report_totals();
     propagate_totals();
+    turn_quit();
     return real.daemon(nochdir, noclose);
 }

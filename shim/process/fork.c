@@ -3,13 +3,21 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "shim/atomic.h"
 #include "shim/object.h"
-#include "shim/process/retry.h"
 #include "shim/team/runtime.h"
-#include "shim/thread/spin.h"
+#include "shim/thread/pool.h"
+#include "shim/thread/worker.h"
+
+void fork_mark(void)
+{
+    worker_retire_self("it has made a process");
+}
 
 void fork_before(void)
 {
+    fork_mark();
+    pool_prefork();   /* what libc will say of ended tasks is what they said */
     object_prefork(); /* nobody holds the loader's lock because of us */
 }
 
@@ -21,15 +29,15 @@ void fork_after_in_parent(void)
 void fork_after_in_child(void)
 {
     object_postfork();
-    retry_forget();
-    spin_forget();            /* those who were on their way into the pool, or span, are gone */
-    runtime_postfork_child(); /* and so are the runtimes' threads */
+    runtime_postfork_child(); /* the runtimes' threads are gone */
 }
 
 void fork_watch(void)
 {
     static bool is_watching;
-    /* Relaxed: it orders nothing but itself. */
-    if (!__atomic_exchange_n(&is_watching, true, __ATOMIC_RELAXED))
-        pthread_atfork(fork_before, fork_after_in_parent, fork_after_in_child);
+    /* Relaxed: two threads at once register twice, which changes nothing. A child that is forked meanwhile does so. */
+    if (load_relaxed(&is_watching))
+        return;
+    pthread_atfork(fork_before, fork_after_in_parent, fork_after_in_child);
+    store_relaxed(&is_watching, true);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/retry.h"
 #include "shim/atomic.h"
@@ -14,18 +15,14 @@
 
 enum { MILLISECOND_NS = 1000000 };
 
-/* The last call that was tried again was refused to the end. Not in a fork child, which begins afresh. Relaxed: a
+/* The process of which the last call that was tried again was refused to the end; its children begin afresh. Relaxed: a
  * thread that misses a change waits once more, or once less. */
-static bool exhausted;
-
-void retry_forget(void)
-{
-    store_relaxed(&exhausted, false);
-}
+static pid_t exhausted;
 
 static bool may_wait(void)
 {
-    return settings.spawn_retry_ms && !load_relaxed(&exhausted) && !pool_is_forgotten() && !handler_is_running();
+    return settings.spawn_retry_ms && load_relaxed(&exhausted) != getpid() && !pool_is_forgotten() &&
+           !handler_is_running();
 }
 
 bool retry_again(struct retry *retry, int error)
@@ -43,7 +40,7 @@ bool retry_again(struct retry *retry, int error)
     unsigned pause = retry_pause_ms(retry->refused, settings.spawn_retry_ms);
     /* Attempts that take long themselves count as well. */
     if (!pause || now - retry->begun >= 2 * (int64_t)settings.spawn_retry_ms * MILLISECOND_NS) {
-        store_relaxed(&exhausted, true);
+        store_relaxed(&exhausted, getpid());
         return false;
     }
     static const uint32_t never;
@@ -69,7 +66,7 @@ static void describe(const struct retry *retry, char text[LIMIT_TEXT + 32])
 void retry_done(const struct retry *retry, bool failed, enum symbol call, const void *caller)
 {
     if (!failed) {
-        store_relaxed(&exhausted, false);
+        store_relaxed(&exhausted, 0);
         return;
     }
     if (!retry->refused || !settings.spawn_retry_ms)

@@ -20,9 +20,6 @@ struct retry {
  * signal handler, nor where the process has restricted its system calls. Keeps errno. */
 bool retry_again(struct retry *retry, int error);
 
-/* In a fork child: nothing was refused yet. */
-void retry_forget(void);
-
 /* The call is over, and made a process or not. A refusal is a downgrade. Keeps errno. */
 void retry_done(const struct retry *retry, bool failed, enum symbol call, const void *caller);
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/io.h>
 #include <sys/mman.h>

@@ -125,18 +125,17 @@ enum { TRIES = 10, TRY_AGAIN_NS = 1000000 };
 
 static int create_real(pthread_t *id, const pthread_attr_t *attr, struct worker *worker)
 {
-    /* All tries were in vain the last time: a program that creates threads until it fails must not crawl. Relaxed: a
-     * thread that misses a change waits once more, or once less. */
-    static bool exhausted;
+    /* census->is_exhausted: all tries were in vain the last time. A program that creates threads until it fails must
+     * not crawl. Relaxed: a thread that misses a change waits once more, or once less. */
     int error = real.pthread_create(id, attr, worker_main, worker);
     for (int tries = 1; error == EAGAIN && tries < TRIES; tries++) {
         static const uint32_t never;
-        if (!pool_make_room() && load_relaxed(&exhausted))
+        if (!pool_make_room() && load_relaxed(&census->is_exhausted))
             return error;
         os_wait(&never, 0, TRY_AGAIN_NS);
         error = real.pthread_create(id, attr, worker_main, worker);
     }
-    store_relaxed(&exhausted, error == EAGAIN);
+    store_relaxed(&census->is_exhausted, error == EAGAIN);
     return error;
 }
 

@@ -17,7 +17,6 @@
 #undef p_type /* resolv.h: a function of its own; we mean the field of a program header */
 
 #include "shim/atomic.h"
-#include "shim/lock.h"
 #include "shim/object.h"
 #include "shim/os.h"
 #include "shim/process/fork.h"
@@ -33,18 +32,21 @@
 enum { LIBC, LOADER, OURS, ALLOCATOR, KEPT };
 static uintptr_t kept[KEPT];
 
-static void keep(int which, const void *address)
+static uintptr_t base_of(const void *address)
 {
     struct object object;
     Dl_info info;
     if (!address)
-        return;
-    if (object_find(address, &object)) {
-        if (*object.name) /* the program itself is none of them, even where it has a malloc of its own */
-            kept[which] = object.base;
-    } else if (dladdr(address, &info)) {
-        kept[which] = (uintptr_t)info.dli_fbase; /* before glibc 2.35 */
-    }
+        return 0;
+    if (object_find(address, &object))
+        return *object.name ? object.base : 0; /* the program itself is none of them, even where it has a malloc */
+    return dladdr(address, &info) ? (uintptr_t)info.dli_fbase : 0; /* before glibc 2.35 */
+}
+
+/* Relaxed: every thread that comes here writes the same, and what is read of it is_prepared has published. */
+static void keep(int which, uintptr_t base)
+{
+    store_relaxed(&kept[which], base);
 }
 
 static bool is_kept(uintptr_t base)
@@ -106,9 +108,10 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
 static struct walk walk_objects(struct loads expected)
 {
     struct walk walk = {.expected = expected};
-    object_walk(visit, &walk, false);
-    store_relaxed(&last.adds, walk.found.adds);
-    store_relaxed(&last.subs, walk.found.subs);
+    if (object_walk(visit, &walk, false)) {
+        store_relaxed(&last.adds, walk.found.adds);
+        store_relaxed(&last.subs, walk.found.subs);
+    }
     return walk;
 }
 
@@ -132,7 +135,7 @@ static bool reset_tls(const struct traces *traces)
     if (!object_can_walk())
         return false;
     struct walk walk = walk_objects((struct loads){traces->adds, traces->subs});
-    if (walk.changed)
+    if (!walk.seen || walk.changed)
         return false;
     bool has_seen_all = walk.seen >= walk.found.adds - walk.found.subs;
     if (!has_seen_all)
@@ -341,27 +344,22 @@ void fresh_birth(struct traces *traces)
     traces->robust_list = head;
 }
 
-/* Not at start-up: the program may still be loading, and most programs make no thread. Context: under no lock. */
+/* Not at start-up: the program may still be loading, and most programs make no thread. Several threads may do it at
+ * once, and find the same: no lock, which a fork could leave locked. Context: under no lock. */
 void fresh_prepare(void)
 {
-    static lock_word preparing; /* held for good in a child that was forked meanwhile: all is known there, or was */
     static bool is_prepared;
-    if (__builtin_expect(load_acquire(&is_prepared), 1)) {
-        object_prepare();
-        return;
-    }
-    if (!lock_try(&preparing))
-        return; /* another thread is at it, and neither task has ended yet */
     object_prepare();
-    keep(LIBC, (const void *)call_tls_dtors);
-    keep(LOADER, (const void *)getauxval(AT_BASE));
-    keep(OURS, (const void *)fresh_prepare);
-    keep(ALLOCATOR, lookup_first("malloc"));
-    allocator_free = (void (*)(void *))lookup_first("free");
-    if (kept[ALLOCATOR] == kept[LIBC])
-        kept[ALLOCATOR] = 0;
-    store_release(&is_prepared, true);
+    if (__builtin_expect(load_acquire(&is_prepared), 1))
+        return;
+    keep(LIBC, base_of((const void *)call_tls_dtors));
+    keep(LOADER, base_of((const void *)getauxval(AT_BASE)));
+    keep(OURS, base_of((const void *)fresh_prepare));
+    uintptr_t allocator = base_of(lookup_first("malloc"));
+    keep(ALLOCATOR, allocator == load_relaxed(&kept[LIBC]) ? 0 : allocator);
+    store_relaxed(&allocator_free, (void (*)(void *))lookup_first("free"));
     fork_watch();
+    store_release(&is_prepared, true);
 }
 
 bool fresh_start(void)

@@ -12,6 +12,8 @@
 void leave_thread(void)
 {
     bool has_task = slot.worker && slot.worker->word & TASK;
+    if (pool_is_parents())
+        return; /* a vfork child ends, and nothing of its parent's */
     if (has_task)
         worker_retire(slot.worker, "it ends by itself");
     else if (slot.worker || lineage_is_main(pthread_self()))

@@ -11,17 +11,33 @@
 #include "shim/thread/worker.h"
 
 static uint32_t last = LINEAGE_MAIN;
-static pthread_t main_thread;
+
+static pid_t own_tid(void)
+{
+    return (pid_t)((long (*)(long, ...))real.syscall)(SYS_gettid);
+}
+
+/* census->main, 0 in a fork child, is set before there is another thread that could ask for it. It stays 0 where we did
+ * not see the child's first thread make the second. */
+void lineage_found(void)
+{
+    if (!load_relaxed(&census->main) && own_tid() == getpid())
+        store_relaxed(&census->main, pthread_self());
+}
 
 void lineage_start(void)
 {
-    main_thread = pthread_self();
+    store_relaxed(&census->main, pthread_self());
     slot.lineage = LINEAGE_MAIN;
 }
 
 bool lineage_is_main(pthread_t thread)
 {
-    return thread == main_thread;
+    pthread_t first = load_relaxed(&census->main);
+    if (first)
+        return thread == first;
+    /* Where nothing is managed any more, nothing hangs on it, and the program may have forbidden the calls. */
+    return thread == pthread_self() && (pool_is_forgotten() || own_tid() == getpid());
 }
 
 uint32_t lineage_new(void)
@@ -54,8 +70,11 @@ static void change(struct slot *changed, struct worker *worker)
 
 void lineage_changed_self(void)
 {
+    if (pool_is_parents())
+        return; /* a vfork child changes itself, and its parent's thread stays as it is */
     change(&slot, slot.worker);
-    spin_count_cpus();
+    if (!pool_is_forgotten())
+        spin_count_cpus();
 }
 
 void lineage_changed(pthread_t thread)
@@ -68,12 +87,13 @@ void lineage_changed_tid(pid_t tid)
     if (pool_is_forgotten())
         return; /* nothing is managed any more, and the program may have forbidden the calls below */
     pid_t process = getpid();
-    if (tid == 0 || tid == ((long (*)(long, ...))real.syscall)(SYS_gettid)) {
+    if (tid == 0 || tid == own_tid()) {
         lineage_changed_self();
         return;
     }
-    if (tid == process) {
-        change(slot_of(main_thread), NULL);
+    pthread_t first = load_relaxed(&census->main);
+    if (tid == process && first) {
+        change(slot_of(first), NULL);
         return;
     }
     /* If it ends just now, the record may be another's: that one is a new thread for nothing. */

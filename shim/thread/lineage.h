@@ -14,10 +14,13 @@
 
 enum { LINEAGE_UNKNOWN = 0, LINEAGE_MAIN = 1 };
 
-/* The calling thread is the one that the process ends with. Context: start-up. */
+/* Context: start-up, in the thread that starts the program. */
 void lineage_start(void);
 
-/* Whether `thread` is that one. */
+/* The process is about to have a second thread. */
+void lineage_found(void);
+
+/* Whether `thread` is the one that the process began with: in a fork child, the one that forked. */
 bool lineage_is_main(pthread_t thread);
 
 /* The calling thread's. */

@@ -11,6 +11,7 @@
 #include "shim/report/line.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/thread/lineage.h"
 #include "shim/thread/spin.h"
 
 /* ---- state: empty in a fork child, however it was forked ---- */
@@ -26,6 +27,7 @@ enum { MOST_LEFT = 128 };
 
 static union {
     struct {
+        struct census census;
         lock_word lock;
         bool draining;
         pid_t owner; /* whose pool this is; 0 until the first thread */
@@ -41,6 +43,8 @@ static union {
     };
     char page[OS_PAGE];
 } pool __attribute__((aligned(OS_PAGE)));
+
+struct census *const census = &pool.census;
 
 static bool forgotten; /* stays so in fork children: they have inherited what cannot be told */
 static unsigned most_idle;
@@ -82,7 +86,7 @@ int64_t pool_idle_ns(void)
 bool pool_is_parents(void)
 {
     pid_t owner = load_relaxed(&pool.owner); /* written before the process can make another */
-    return owner && owner != getpid();
+    return owner && !pool_is_forgotten() && owner != getpid();
 }
 
 void pool_forget(void)
@@ -145,8 +149,10 @@ struct worker *record_new(void)
     if (worker) {
         pool.free = worker->next;
         pool.counts.made++;
-        if (!pool.owner)
+        if (!pool.owner && !pool_is_forgotten()) {
+            lineage_found();
             store_relaxed(&pool.owner, getpid());
+        }
         add_running(1);
     }
     unlock(&pool.lock);
@@ -412,18 +418,34 @@ static void await_leaving(void)
 
 void pool_empty(void)
 {
+    if (pool_is_parents())
+        return;
     pool_join_idle();
     let_all_ended_leave();
     await_leaving();
 }
 
-bool pool_make_room(void)
+/* Whether the pool's lock can be had at all: perhaps it is held by what we have interrupted. */
+static bool can_lock(void)
 {
     enum { PATIENCE_NS = 10 * 1000 * 1000 };
     if (!lock_within(&pool.lock, PATIENCE_NS))
-        return false; /* perhaps it is held by what we have interrupted */
-    bool any = pool.idle;
+        return false;
     unlock(&pool.lock);
+    return true;
+}
+
+void pool_prefork(void)
+{
+    if (!pool_is_forgotten() && can_lock() && let_all_ended_leave())
+        await_leaving();
+}
+
+bool pool_make_room(void)
+{
+    if (!can_lock())
+        return false;
+    bool any = load_relaxed(&pool.idle); /* one that parks or is claimed meanwhile decides for another try at most */
     pool_dismiss_idle();
     return let_all_ended_leave() || any;
 }

@@ -6,6 +6,15 @@
 
 #include "shim/thread/worker.h"
 
+/* What other files note of the process's threads. In the pool's memory: zero in a fork child, which has none of them.
+ */
+struct census {
+    pthread_t main;        /* see lineage.c */
+    int spinners, parking; /* see spin.c */
+    bool is_exhausted;     /* see create.c */
+};
+extern struct census *const census __attribute__((visibility("hidden")));
+
 /* Once, at start-up. `tidy`: exit() waits for idle workers to end. (Not otherwise: it may be called where a thread
  * cannot end, from a handler that has interrupted malloc, for instance.) */
 bool pool_start(unsigned most_idle, unsigned idle_ms, bool tidy);
@@ -47,14 +56,18 @@ void pool_limit_stacks(void);
 void pool_join_idle(void);
 
 /* The same, and those whose ended tasks were not joined yet end too, for libc's pthread_join to find. At most 100 ms.
- */
+ * Nothing in a vfork child. */
 void pool_empty(void);
+
+/* The latter alone: a fork child asks libc for the results of tasks that had ended. Context: also a signal handler. */
+void pool_prefork(void);
 
 /* From now on nothing parks, and what is parked ends: the program's last threads decide when the process ends. */
 void pool_drain(void);
 bool pool_is_draining(void);
 
-/* Whether the calling process is a vfork child, in its parent's memory. False also where no thread was made yet. */
+/* Whether the calling process is a vfork child, in its parent's memory. False also where no thread was made yet, and
+ * where nothing is managed any more: then nothing hangs on it, and the process may have forbidden the call. */
 bool pool_is_parents(void);
 
 /* From now on no thread is managed: what they inherit cannot be told any more. */

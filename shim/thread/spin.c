@@ -17,8 +17,8 @@ enum { PAUSES = 16 };
 
 /* Everything here is a hint: relaxed, and a lost update costs a few microseconds. */
 static int cpus = 1;
-static int spinners;
-static int parking; /* workers that are being made fresh, and will be parked within a microsecond */
+
+/* census->parking: workers that are being made fresh, and will be parked within a microsecond. */
 
 /* 0 to 8: how often joiners would have met the end of a task within the spin. They spin from 4 on. */
 static int join_score = 4;
@@ -68,17 +68,17 @@ enum call spin_for_call(struct worker *worker)
     /* The creator is one of those who want to run; this worker is counted as running until its joiner is done. */
     int others = pool_running() + 1 - !load_relaxed(&worker->is_idle);
     bool is_here = load_relaxed(&worker->caller_cpu) == libc.sched_getcpu();
-    if (!load_relaxed(&worker->spins) || is_here || !has_cpu(others + load_relaxed(&spinners)))
+    if (!load_relaxed(&worker->spins) || is_here || !has_cpu(others + load_relaxed(&census->spinners)))
         return CALL_WAIT;
     uint32_t call = CALL_WAIT;
-    add_relaxed(&spinners, 1);
+    add_relaxed(&census->spinners, 1);
     const int64_t end = os_now() + WORKER_SPIN_NS;
     for (int i = 1; call == CALL_WAIT && (i % PAUSES || os_now() < end); i++) {
         os_pause();
         /* Acquire: pairs with worker_call(); the task's fields are ours to read. */
         call = load_acquire(&worker->call);
     }
-    add_relaxed(&spinners, -1);
+    add_relaxed(&census->spinners, -1);
     return call;
 }
 
@@ -94,15 +94,15 @@ uint32_t spin_for_end(struct worker *worker)
         return word;
     /* A joiner that is itself a task is among the running ones. Workers that spin are not counted: they stop within a
      * few microseconds, and a joiner that sleeps because of them would take as long to wake. */
-    if (!has_cpu(pool_running() - load_relaxed(&parking) - (slot.worker != NULL)))
+    if (!has_cpu(pool_running() - load_relaxed(&census->parking) - (slot.worker != NULL)))
         return word;
-    add_relaxed(&spinners, 1);
+    add_relaxed(&census->spinners, 1);
     const int64_t end = os_now() + JOINER_SPIN_NS;
     for (int i = 1; !(word & (ENDED | RETIRED)) && (i % PAUSES || os_now() < end); i++) {
         os_pause();
         word = load_acquire(&worker->word);
     }
-    add_relaxed(&spinners, -1);
+    add_relaxed(&census->spinners, -1);
     if (word & ENDED)
         score(true);
     return word;
@@ -115,23 +115,17 @@ void spin_slept(const struct worker *worker, int64_t since)
 
 void spin_parks_soon(void)
 {
-    add_relaxed(&parking, 1);
+    add_relaxed(&census->parking, 1);
 }
 
 void spin_parked(void)
 {
-    add_relaxed(&parking, -1);
-}
-
-void spin_forget(void)
-{
-    store_relaxed(&spinners, 0);
-    store_relaxed(&parking, 0);
+    add_relaxed(&census->parking, -1);
 }
 
 void spin_settle(void)
 {
-    for (int i = 0; i < 100 && load_relaxed(&parking) > 0; i++) {
+    for (int i = 0; i < 100 && load_relaxed(&census->parking) > 0; i++) {
         static const uint32_t never;
         os_wait(&never, 0, 100000);
     }
@@ -142,6 +136,6 @@ void spin_for_parking(void)
     enum { MOMENT = 120 }; /* pauses: three to five microseconds, less than a wake-up */
     if (load_relaxed(&cpus) < 2 || load_relaxed(&parking_cpu) == libc.sched_getcpu())
         return;
-    for (int i = 0; i < MOMENT && load_relaxed(&parking) > 0; i++)
+    for (int i = 0; i < MOMENT && load_relaxed(&census->parking) > 0; i++)
         os_pause();
 }

@@ -32,9 +32,6 @@ void spin_for_parking(void);
 void spin_parks_soon(void);
 void spin_parked(void);
 
-/* Nobody spins or parks. Context: a fork child. */
-void spin_forget(void);
-
 /* Waits until every worker whose task has ended is parked; at most ten milliseconds. */
 void spin_settle(void);
 

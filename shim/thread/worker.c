@@ -184,15 +184,32 @@ static void *run(struct worker *worker)
     return worker->run(worker->arg);
 }
 
+/* It was retired, or is the first thread of a fork child. */
+static bool must_end(const struct worker *worker)
+{
+    uint32_t word = load_relaxed(&worker->word);
+    return !(word & TASK) || word & RETIRED;
+}
+
+/* What is left of the program's code runs as it would have: libc calls destructors, or exit handlers. */
+static bool end_for_real(const sigset_t *mask)
+{
+    int ignored;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
+    pthread_sigmask(SIG_SETMASK, mask, NULL);
+    return false;
+}
+
 /* Ends the task with `result`; false: the thread must end for real, and libc does the rest. */
 static bool finish(struct worker *worker, void *result)
 {
     sigset_t mask;
-    uint32_t word = load_relaxed(&worker->word);
-    if (!(word & TASK) || word & RETIRED || pool_is_draining())
+    if (must_end(worker) || pool_is_draining())
         return false;
     fresh_destroy(&worker->traces);
     turn_abandon();
+    if (must_end(worker))
+        return false; /* a destructor has forked, for instance */
     spin_task_ends(worker);
     /* From here no handler runs in this thread and no cancellation is acted on: for the program it has ended. */
     int ignored;
@@ -201,19 +218,15 @@ static bool finish(struct worker *worker, void *result)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     if (fresh_is_tainted(&worker->traces, &mask) &&
-        worker_retire(worker, "its task left signals, locks or values behind")) {
-        /* What is left of the program's code runs as it would have. */
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
-        pthread_sigmask(SIG_SETMASK, &mask, NULL);
-        return false;
-    }
+        worker_retire(worker, "its task left signals, locks or values behind"))
+        return end_for_real(&mask);
     worker->result = result;
     spin_parks_soon(); /* before anybody can know that the task has ended: see spin_settle() */
-    word = load_relaxed(&worker->word);
+    uint32_t word = load_relaxed(&worker->word);
     do {
         if (!(word & TASK) || word & RETIRED) {
             spin_parked();
-            return false;
+            return end_for_real(&mask);
         }
         /* Release: the joiner reads `result`. Sequentially consistent: see pool_drain(). */
     } while (!cas_seq_cst(&worker->word, &word, word | ENDED));

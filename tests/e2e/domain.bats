@@ -130,11 +130,12 @@ done 2" ]
     needs_root
     # shellcheck disable=SC2016
     managed unshare -m --propagation private sh -c \
-        'mount -t tmpfs -o size=64k none /dev/shm && "$@"; s=$?; ls -s /dev/shm >&2; exit $s' sh "${work[@]}"
+        'mount -t tmpfs -o size=64k none /dev/shm && "$@"; s=$?; ls -s /dev/shm/unirun-2.* >&2; exit $s' sh "${work[@]}"
+    # The table was given no memory.
     [[ $stderr == *"
-total 0"* ]]
+0 /dev/shm/unirun-2."* ]]
     stderr=${stderr%%"
-total 0"*}
+0 /dev/shm/unirun-2."*}
     worked domain
 }
 
@@ -295,7 +296,7 @@ END
     worked
     managed "${work[@]}"
     worked
-    [ "$(find /dev/shm -name "unirun-*.$UNIRUN_DOMAIN" | wc -l)" -eq 2 ]
+    [ "$(find /dev/shm -name "unirun-2.*.$UNIRUN_DOMAIN" | wc -l)" -eq 2 ]
 }
 
 # ---- members that come, go and stay ----

@@ -117,6 +117,41 @@ export -f nginx_config
     [[ $output == *before*after*"status 0"* ]]
 }
 
+# free_port: a TCP port of this machine that nobody listens on.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+export -f free_port
+
+under_load() {
+    local port
+    port=$(free_port)
+    mkdir www
+    seq 1 1000 >www/numbers
+    chmod -R a+rX . 2>/dev/null
+    nginx_config ready | sed "s|listen unix:.*;|listen 127.0.0.1:$port;|; s/worker_processes 2/worker_processes 4/" >conf
+    start log nginx -p "$PWD" -c "$PWD/conf" -e stderr
+    until_true curl -sS --fail "http://127.0.0.1:$port/ready"
+    # How many requests there were is left out; errors are said.
+    wrk -t 2 -c 32 -d 1 "http://127.0.0.1:$port/numbers" >said
+    grep -cE '^ +[1-9][0-9]+ requests in' said
+    grep -E 'Socket errors|Non-2xx' said || true
+    kill -HUP "$server"
+    wrk -t 2 -c 32 -d 1 "http://127.0.0.1:$port/ready" >said
+    grep -cE '^ +[1-9][0-9]+ requests in' said
+    grep -E 'Non-2xx' said || true # connections that a worker keeps open are closed by its end
+    kill -QUIT "$server"
+    wait "$server"
+    echo "status $?"
+    grep -E '\[(emerg|alert|crit)\]' log || true
+}
+
+@test "nginx: four workers under load, and replaced under load" {
+    [ "$EUID" -ne 0 ] || chmod a+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+    script_everywhere under_load
+    [[ $output == *"status 0"* ]]
+}
+
 database() {
     local bin
     bin=$(echo /usr/lib/postgresql/*/bin)
@@ -140,13 +175,19 @@ database() {
     done
     wait "${pids[@]}"
     ask 'select sum(k) from t'
+    # A process for each client, forked by the server while it serves the others.
+    "$bin/pgbench" -h "$PWD" -U me -i -s 1 -q postgres 2>/dev/null
+    "$bin/pgbench" -h "$PWD" -U me -n -c 8 -j 4 -t 50 postgres 2>/dev/null | grep -E '^number of (transactions|failed)'
+    "$bin/pgbench" -h "$PWD" -U me -n -c 4 -j 2 -t 25 -C -S postgres 2>/dev/null | grep -E '^number of (transactions|failed)'
+    ask 'select count(*) from pgbench_history'
+    ask 'select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)'
     ask "copy (select 1) to program 'cat >&2; exit 3'" 2>said || grep -o 'program .* failed' said
     kill -INT "$server"
     wait "$server"
     echo "status $?"
 }
 
-@test "postgresql: initdb, parallel workers, concurrent clients, programs, shutdown" {
+@test "postgresql: initdb, parallel workers, concurrent clients, programs, pgbench, shutdown" {
     if [ "$EUID" -ne 0 ]; then
         script_everywhere database
         return

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # CPython's own suites of everything that makes threads or processes, under managed mode. With UNIRUN_NIGHTLY=1 in the
-# environment all of them, which takes ten minutes.
+# environment all of them, which takes a quarter of an hour.
 
 # Here, and not in the test: bats has started its countdown by then.
 [ -z "${UNIRUN_NIGHTLY:-}" ] || export BATS_TEST_TIMEOUT=1800
@@ -46,6 +46,13 @@ suite() {
     suite test_fork1
 }
 
+@test "test_posix, test_os, test_popen, test_pty" {
+    suite test_posix
+    suite test_os
+    suite test_popen
+    suite test_pty
+}
+
 @test "test_socketserver" {
     suite test_socketserver -u network
 }
@@ -61,8 +68,8 @@ suite() {
 @test "the long ones, every night" {
     [ -n "$nightly" ] || return 0
     for name in test_concurrent_futures test_asyncio test_subprocess test_multiprocessing_fork \
-        test_multiprocessing_spawn test_multiprocessing_forkserver test_faulthandler test_logging test_signal test_posix \
-        test_os; do
+        test_multiprocessing_spawn test_multiprocessing_forkserver test_faulthandler test_logging test_signal \
+        test_wait3 test_wait4; do
         suite "$name"
     done
 }

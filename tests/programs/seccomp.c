@@ -3,7 +3,7 @@
  *
  *   HOW      prctl, syscall, or everywhere: syscall for all threads that there are
  *   FILTER   strict: no more than SECCOMP_MODE_STRICT leaves, and exit_group; log: not what a log might need
- *   END      exit, _exit, linger, fork, thread, sysconf or tie */
+ *   END      exit, _exit, linger, fork, children, thread, sysconf or tie */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -112,6 +112,27 @@ static void one_fork(void)
     say(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3 ? "fork\n" : "no fork\n");
 }
 
+static int child_of_clone(void *arg)
+{
+    (void)arg;
+    prctl(PR_SET_TIMERSLACK, 1);
+    one_thread();
+    return 3;
+}
+
+/* With threads of their own, and changed. */
+static void some_children(void)
+{
+    static char stack[256 * 1024] __attribute__((aligned(64)));
+    int status = -1;
+    pid_t pid = _Fork();
+    if (pid == 0)
+        _exit(child_of_clone(NULL));
+    say(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3 ? "_Fork\n" : "no _Fork\n");
+    pid = clone(child_of_clone, stack + sizeof stack, SIGCHLD, NULL);
+    say(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3 ? "clone\n" : "no clone\n");
+}
+
 /* Calls that name a thread, for which we look at our own; and a second filter. */
 static void tie(pid_t self)
 {
@@ -136,6 +157,8 @@ static void end(const char *how)
         linger();
     else if (!strcmp(how, "fork"))
         one_fork();
+    else if (!strcmp(how, "children"))
+        some_children();
     else if (!strcmp(how, "thread"))
         one_thread();
     else if (!strcmp(how, "sysconf"))
@@ -159,7 +182,8 @@ int main(int argc, char **argv)
     if (!strcmp(argv[2], "strict"))
         install(argv[1], strict, sizeof strict / sizeof *strict, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
     else
-        install(argv[1], log_calls, sizeof log_calls / sizeof *log_calls - !strcmp(argv[3], "thread"),
+        install(argv[1], log_calls,
+                sizeof log_calls / sizeof *log_calls - (!strcmp(argv[3], "thread") || !strcmp(argv[3], "children")),
                 SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
     end(argv[3]);
 }
