@@ -7,6 +7,7 @@
 #include "shim/libc.h"
 #include "shim/lock.h"
 #include "shim/os.h"
+#include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
 static int (*find_object)(void *address, struct dl_find_object *result);
@@ -76,7 +77,7 @@ void object_prepare(void)
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
     bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
-    if (libc.dl_iterate_phdr && object_can_walk())
+    if (settings.mode == MODE_MANAGED && object_can_walk())
         libc.dl_iterate_phdr(visit, arg);
     else
         visit(NULL, 0, arg);
@@ -86,6 +87,5 @@ void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg,
 
 void object_start(void)
 {
-    static const struct lookup wanted = {"_dl_find_object", NULL};
-    lookup_next(1, &wanted, (void **)&find_object);
+    find_object = (__typeof__(find_object))lookup_next("_dl_find_object");
 }

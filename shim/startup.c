@@ -1,5 +1,6 @@
 #include "shim/startup.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -123,22 +124,28 @@ static enum state state;
 
 static bool start_with(char *const *env)
 {
-    /* Acquire: pairs with the release below; settings and tables are complete. */
+    /* Acquire: pairs with the release below; settings are complete. */
     enum state now = load_acquire(&state);
     if (now == DONE)
         return true;
     if (now == BUSY || !env || !cas_acquire(&state, NEW, BUSY))
         return false;
-    switchboard_resolve();
+    bool may_look_up_later = lookup_start();
     decide(env);
-    switchboard_switch(settings.mode);
+    if (!may_look_up_later)
+        switchboard_settle();
     store_release(&state, DONE);
     return true;
 }
 
 bool startup(void)
 {
-    return start_with(environ);
+    if (load_acquire(&state) == DONE) /* with the settings */
+        return true;
+    int saved = errno;
+    bool is_done = start_with(environ);
+    errno = saved;
+    return is_done;
 }
 
 /* glibc passes what main gets. The environment is that of the start, even if a constructor before ours has cleared it.

@@ -2,7 +2,6 @@
 
 #include "shim/domain/counts.h"
 #include "shim/domain/turn.h"
-#include "shim/libc.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
 #include "shim/thread/attributes.h"
@@ -14,7 +13,6 @@ static capabilities can;
 
 void verdict_start(bool tidy)
 {
-    libc_start();
     worker_place();
     counts_start();
     can |= 1u << REQUEST_PROCESS | 1u << REQUEST_CPU_COUNT;

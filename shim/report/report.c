@@ -114,7 +114,7 @@ enum { STACK_NEEDED = 3072 };
 static bool has_stack(void)
 {
     stack_t stack;
-    if (!real.sigaltstack || real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
+    if (real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
         return true;
     return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
 }

@@ -343,8 +343,7 @@ void fresh_prepare(void)
 
 bool fresh_start(void)
 {
-    static const struct lookup wanted = {"__call_tls_dtors", NULL};
-    lookup_next(1, &wanted, (void **)&call_tls_dtors);
+    call_tls_dtors = (__typeof__(call_tls_dtors))lookup_next("__call_tls_dtors");
     walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
     return call_tls_dtors != NULL;
 }

@@ -34,6 +34,20 @@ exported() {
     [ "$(printf '%s\n' "$newest" GLIBC_2.34 | sort -V | tail -1)" = GLIBC_2.34 ]
 }
 
+@test "the loader binds next to nothing for it" {
+    # Each name costs every process that starts: libc's functions are in shim/libc.def.
+    run nm -D --undefined-only "$SHIM"
+    bound=$(awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' <<<"$output" | sort | paste -sd ' ')
+    [ "$bound" = "__environ dladdr1 environ getauxval" ]
+}
+
+@test "looking a function up calls none that is looked up" {
+    run nm -u "$UNIRUN_BUILD"/shim/libunirun_shim.so.p/switchboard_lookup.c.o
+    [ "$status" -eq 0 ]
+    needed=$(awk '{ print $2 }' <<<"$output" | grep -v '^_GLOBAL_OFFSET_TABLE_$' | sort | paste -sd ' ')
+    [ "$needed" = "_DYNAMIC dladdr1 getauxval" ]
+}
+
 @test "it uses at most 16 bytes of thread-local storage, and no executable stack" {
     run readelf -lW "$SHIM"
     size=$(awk '$1 == "TLS" { print $6 }' <<<"$output")
