@@ -4,13 +4,14 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "shim/hot.h"
 #include "shim/libc.h"
 #include "shim/lock.h"
 #include "shim/os.h"
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
-static int (*find_object)(void *address, struct dl_find_object *result);
+HOT static int (*find_object)(void *address, struct dl_find_object *result);
 
 bool object_find(const void *address, struct object *object)
 {

@@ -7,13 +7,14 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/capacity.h"
+#include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/verdict.h"
 
-struct config settings;
+HOT struct config settings;
 
 /* ---- what is around us ---- */
 
@@ -120,7 +121,7 @@ static void decide(char *const *env)
  * NEW       BUSY by the thread that starts up (CAS); NEW for as long as there is no environment to read
  * BUSY      DONE by that thread. Others, and this one's own calls from inside, go on to what stands behind us. */
 enum state { NEW, BUSY, DONE };
-static enum state state;
+HOT static enum state state;
 
 static bool start_with(char *const *env)
 {

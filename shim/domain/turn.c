@@ -7,6 +7,7 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/member.h"
+#include "shim/hot.h"
 #include "shim/libc.h"
 #include "shim/lock.h"
 #include "shim/os.h"
@@ -44,7 +45,7 @@ static union {
 
 /* How often this process, and those that it was forked from, have joined. A region that was entered in one stay is not
  * left in another. Under the lock. */
-static uint32_t stays;
+HOT static uint32_t stays;
 
 static void join_domain(enum symbol call, const void *caller)
 {
@@ -518,6 +519,8 @@ void turn_abandon(void)
 
 void turn_quit(void)
 {
+    if (!load_relaxed(&stays))
+        return; /* `self` is as at start, and its page not touched */
     struct table_row *row = load_acquire(&self.row);
     if (!row || (uint32_t)self.owner != (uint32_t)getpid())
         return;

@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 
 /* Nothing that runs to bind a function of libc may call one (a test looks at what this file needs). */
 
@@ -152,7 +153,7 @@ static const struct link_map *find_own(void)
 
 static const struct link_map *own_map(void)
 {
-    static const struct link_map *own;
+    HOT static const struct link_map *own;
     const struct link_map *map = load_relaxed(&own); /* whoever finds it finds the same */
     if (!map) {
         map = find_own();
@@ -164,7 +165,7 @@ static const struct link_map *own_map(void)
 /* The kernel's own object: it is in the list, but nobody binds to it, and what it says of itself is not relocated. */
 static bool is_kernels(const struct link_map *map)
 {
-    static uintptr_t kernels; /* whoever asks is told the same */
+    HOT static uintptr_t kernels; /* whoever asks is told the same */
     uintptr_t address = load_relaxed(&kernels);
     if (!address) {
         address = getauxval(AT_SYSINFO_EHDR) | 1; /* there may be none */
@@ -307,7 +308,7 @@ static const struct link_map *find_in_reach(const struct link_map *from, const c
 
 /* ---- what the program started with ---- */
 
-static const struct link_map *last_at_start, *libc_at_start;
+HOT static const struct link_map *last_at_start, *libc_at_start;
 
 static const struct link_map *find_libc(const struct link_map *from)
 {
