@@ -27,4 +27,14 @@
     .set row, 0
 #include "shim/libc.def"
 
+/* How libc would know whose exit handlers to run and forget when a library is unloaded; this one never is. */
+    .globl __dso_handle
+    .hidden __dso_handle
+    .type __dso_handle, @object
+    .section .rodata
+    .p2align 3
+__dso_handle:
+    .quad 0
+    .size __dso_handle, .-__dso_handle
+
     .section .note.GNU-stack, "", @progbits

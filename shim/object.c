@@ -38,7 +38,7 @@ static union {
 } wiped __attribute__((aligned(OS_PAGE)));
 
 /* Here, or in a process that this one was forked from, a second thread was made. */
-static bool had_threads;
+HOT static bool had_threads;
 
 enum { PATIENCE_NS = 100 * 1000 * 1000 };
 static pthread_t forking; /* the thread that holds `walking` because it forks; 0: none */
@@ -62,7 +62,7 @@ void object_postfork(void)
 bool object_can_walk(void)
 {
     /* Relaxed: both are set before the thread exists that could see it otherwise. */
-    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads);
+    return !load_relaxed(&had_threads) || load_relaxed(&wiped.is_prepared);
 }
 
 void object_prepare(void)
@@ -77,7 +77,9 @@ void object_prepare(void)
 
 void object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
-    bool is_locked = lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
+    /* At the start of managed mode nobody else is here, and the page is not touched. */
+    bool is_alone = settings.mode == MODE_MANAGED && !load_relaxed(&had_threads);
+    bool is_locked = !is_alone && lock_within(&wiped.walking, is_awaited ? PATIENCE_NS : INT64_MAX / 2);
     if (settings.mode == MODE_MANAGED && object_can_walk())
         libc.dl_iterate_phdr(visit, arg);
     else

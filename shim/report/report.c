@@ -36,8 +36,8 @@ static union {
     char pages[((CALLS * REASONS + 1) * sizeof(struct kind) / PAGE + 1) * PAGE];
 } counts __attribute__((aligned(PAGE)));
 
-/* Something was counted, here or in a process that this one was forked from. Where not, the pages above are not touched,
- * and need not be wiped yet. */
+/* Something was counted, here or in a process that this one was forked from. Where not, the pages above are not
+ * touched, and need not be wiped yet. */
 HOT static bool was_counted;
 
 /* Set before totals are said for the last time. Sequentially consistent, with the counting: who counts either sees it,

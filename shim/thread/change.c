@@ -13,6 +13,7 @@
 #include "shim/thread/pool.h"
 #include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
+#include "shim/verdict.h"
 
 /* ---- names ---- */
 
@@ -188,6 +189,8 @@ int managed_setns(int fd, int type)
 
 int managed_sigaltstack(const stack_t *stack, stack_t *old)
 {
+    if (stack)
+        verdict_prepare(); /* a handler there may have no room for it */
     if (stack && slot.worker)
         slot.worker->traces.has_altstack = true;
     return real.sigaltstack(stack, old);

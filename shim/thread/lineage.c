@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/spin.h"
 #include "shim/thread/worker.h"
 
 static uint32_t last = LINEAGE_MAIN;
-static pthread_t main_thread;
+HOT static pthread_t main_thread;
 
 void lineage_start(void)
 {

@@ -51,8 +51,8 @@ HOT static bool closing; /* the process ends: what still runs may be without som
 HOT static bool stacks_are_limited;
 HOT static bool is_tidy;
 
-/* A record was asked for, here or in a process that this one was forked from. Where not, the pool is empty, and its page
- * is not touched. */
+/* A record was asked for, here or in a process that this one was forked from. Where not, the pool is empty, and its
+ * page is not touched. */
 HOT static bool was_used;
 
 static void await_leaving(void);

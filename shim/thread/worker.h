@@ -149,11 +149,12 @@ void worker_retire_self(const char *why);
 /* Whether the thread's task has ended and was not joined: for libc's functions, a thread whose number is gone. */
 bool worker_has_ended(pthread_t thread);
 
-/* Finds out where slots are. Once, at start-up, before anything else here; also where no thread can be managed: joins
- * and the like come here all the same. */
-void worker_place(void);
+/* Finds out where slots are, and who the main thread is. Once, at start-up, before anything else here; also where no
+ * thread can be managed: joins and the like come here all the same. False: libc lacks something, threads cannot be
+ * managed. */
+bool worker_place(void);
 
-/* Once, at start-up. False: libc lacks something, threads cannot be managed. */
+/* Before the first thread; several may do it at once. False: threads cannot be managed. */
 bool worker_start(void);
 
 #endif

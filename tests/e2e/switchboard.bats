@@ -121,6 +121,24 @@ calls_after_start() {
     diff "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/passthrough"
 }
 
+# Names of the system calls of /bin/true with PRELOAD and SETTINGS, without those that map files: an object has as many
+# segments as it has.
+calls_of_true() {
+    strace -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$1" "${@:2}" /bin/true
+    grep -oE '^[a-z0-9_]+\(' "$BATS_TEST_TMPDIR/trace" | grep -vE '^(mmap|mprotect)\(' | sort
+}
+
+@test "a program that does nothing pays no system call for us, and one for the log" {
+    calls_of_true "$PROGRAMS/libempty.so" >"$BATS_TEST_TMPDIR/empty"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/empty")" -gt 10 ]
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=passthrough >"$BATS_TEST_TMPDIR/passthrough"
+    diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/passthrough"
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=managed -E UNIRUN_LOG=off >"$BATS_TEST_TMPDIR/off"
+    diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/off"
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=managed >"$BATS_TEST_TMPDIR/managed"
+    [ "$(diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/managed" | grep '^[<>]')" = '> statx(' ]
+}
+
 @test "no descriptor is held and no thread is made" {
     same_everywhere /usr/bin/python3 -c '
 import os
