@@ -37,12 +37,23 @@ static const void *find_sanitizer(void)
     return NULL;
 }
 
+/* The rest of `text` behind `start`; NULL: it begins with something else. Not by libc, whose functions would have to be
+ * found first. */
+static const char *rest_of(const char *text, const char *start)
+{
+    for (; *start; text++, start++)
+        if (*text != *start)
+            return NULL;
+    return text;
+}
+
 /* Whether an entry of `env` begins with `name` and contains `part`. */
 static bool has_entry(char *const *env, const char *name, const char *part)
 {
     for (; *env; env++)
-        if (strncmp(*env, name, strlen(name)) == 0 && strstr(*env, part))
-            return true;
+        for (const char *value = rest_of(*env, name); value; value = *value ? value + 1 : NULL)
+            if (rest_of(value, part))
+                return true;
     return false;
 }
 
