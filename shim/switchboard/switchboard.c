@@ -87,13 +87,29 @@ static void *settle(enum symbol symbol)
     return target;
 }
 
-void switchboard_settle(void)
+static void settle_rows(enum symbol first, enum symbol last)
 {
-    for (int symbol = 0; symbol < (int)LIBC_SYMBOLS; symbol++) {
+    for (enum symbol symbol = first; symbol <= last; symbol++) {
         settle(symbol);
         switchboard_bind(symbol);
     }
+}
+
+void switchboard_settle(void)
+{
+    settle_rows(0, LIBC_SYMBOLS - 1);
     libc_bind_all();
+}
+
+/* The first call of a row is the occasion for others. */
+static void settle_with(enum symbol symbol)
+{
+    /* On an alternate stack a handler may have room for libc's function and not for a look-up. */
+    if (symbol == SYMBOL_sigaltstack)
+        switchboard_settle();
+    /* Each child would look up anew, and on pages that it has to copy first, what it becomes another program by. */
+    if (symbol >= SYMBOL_fork && symbol <= SYMBOL___clone)
+        settle_rows(SYMBOL_execve, SYMBOL__Exit);
 }
 
 /* ---- calls that are not settled ---- */
@@ -116,8 +132,6 @@ void *switchboard_early(enum symbol symbol, const void *caller)
      * forwarded, and nothing waits. */
     if (!is_started)
         return switchboard_bind(symbol);
-    /* On an alternate stack a handler may have room for libc's function and not for a look-up. */
-    if (symbol == SYMBOL_sigaltstack)
-        switchboard_settle();
+    settle_with(symbol);
     return settle(symbol);
 }
