@@ -174,13 +174,25 @@ static bool is_kernels(const struct link_map *map)
     return (map->l_addr | 1) == address;
 }
 
+/* libc, and its symbols: most of what is looked up is there. */
+HOT static const struct link_map *libc_at_start;
+HOT static struct symbols libc_symbols;
+
+static bool symbols_of(const struct link_map *map, struct symbols *out)
+{
+    if (map != load_acquire(&libc_at_start)) /* with its symbols */
+        return read_symbols(map, out);
+    *out = libc_symbols;
+    return true;
+}
+
 /* The symbols of the first object from `*map` on that programs bind to, with *map behind it. */
 static bool next_symbols(const struct link_map **map, const struct link_map *end, struct symbols *out)
 {
     while (*map && *map != end) {
         const struct link_map *current = *map;
         *map = current->l_next;
-        if (!is_kernels(current) && read_symbols(current, out))
+        if (!is_kernels(current) && symbols_of(current, out))
             return true;
     }
     return false;
@@ -308,23 +320,25 @@ static const struct link_map *find_in_reach(const struct link_map *from, const c
 
 /* ---- what the program started with ---- */
 
-HOT static const struct link_map *last_at_start, *libc_at_start;
+HOT static const struct link_map *last_at_start;
 
 static const struct link_map *find_libc(const struct link_map *from)
 {
-    while (from && (is_kernels(from) || !lookup_in(from, "gnu_get_libc_version")))
-        from = from->l_next;
-    return from;
+    static const char name[] = "gnu_get_libc_version";
+    for (uint32_t hash = hash_of(name); from; from = from->l_next)
+        if (!is_kernels(from) && read_symbols(from, &libc_symbols) && find_in(&libc_symbols, name, hash, NULL))
+            return from;
+    return NULL;
 }
 
 bool lookup_start(void)
 {
-    const struct link_map *map = own_map(), *libc = map ? find_libc(map->l_next) : NULL;
+    const struct link_map *map = own_map(), *behind = map ? find_libc(map->l_next) : NULL;
+    store_release(&libc_at_start, behind ? behind : find_libc(first_map()));
     while (map && map->l_next)
         map = map->l_next;
     last_at_start = map;
-    libc_at_start = libc ? libc : find_libc(first_map());
-    return libc;
+    return behind;
 }
 
 void *lookup_behind(const char *name, const char *version)
