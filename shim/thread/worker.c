@@ -338,15 +338,21 @@ bool worker_place(void)
     return fresh_start();
 }
 
-bool worker_start(void)
+bool worker_take_key(void)
 {
-    pthread_key_t key;
+    pthread_key_t key, none = PTHREAD_KEYS_MAX;
+    if (load_relaxed(&leave_key) != none) /* the number is all there is to it */
+        return true;
     if (real.pthread_key_create(&key, leave) != 0)
         return false;
-    /* One key, even where two threads come here at once. Acquire is more than it takes: the key is all there is. */
-    if (!cas_acquire(&leave_key, (pthread_key_t)PTHREAD_KEYS_MAX, key))
+    if (!cas_acquire(&leave_key, none, key)) /* another thread was here */
         real.pthread_key_delete(key);
     fresh_own_key(leave_key);
-    spin_count_cpus();
     return true;
+}
+
+bool worker_start(void)
+{
+    spin_count_cpus();
+    return worker_take_key();
 }

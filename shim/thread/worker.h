@@ -154,6 +154,9 @@ bool worker_has_ended(pthread_t thread);
  * managed. */
 bool worker_place(void);
 
+/* Takes the one thread-specific key that we need, if that has not been done. False: there is none left. */
+bool worker_take_key(void);
+
 /* Before the first thread; several may do it at once. False: threads cannot be managed. */
 bool worker_start(void);
 
