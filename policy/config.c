@@ -27,6 +27,20 @@ static const char *value_if(const char *entry, const char *name)
     return *entry == '=' ? entry + 1 : NULL;
 }
 
+/* From the first entry on that can be a setting: a program's environment is long, and the settings are many. */
+static char *const *skip_foreign(char *const *env)
+{
+    static const char prefix[] = "UNIRUN_";
+    for (; env && *env; env++) {
+        size_t same = 0;
+        while (prefix[same] && (*env)[same] == prefix[same])
+            same++;
+        if (!prefix[same])
+            break;
+    }
+    return env;
+}
+
 /* The value of `name`, or NULL where it is absent or empty. */
 static const char *look_up(char *const *env, const char *name)
 {
@@ -214,7 +228,7 @@ static void refuse_second(struct reader *r, bool first, bool *second, const char
 
 size_t config_read(char *const *env, struct config *out, struct config_complaint *complaints, size_t most_complaints)
 {
-    struct reader r = {env, complaints, most_complaints, 0};
+    struct reader r = {skip_foreign(env), complaints, most_complaints, 0};
 #define WORD(field, name, words, fallback, refused, help)                                                              \
     out->field =                                                                                                       \
         (enum words)read_word(&r, name, words##_table, LENGTH(words##_table), ACCEPTED_##words, fallback, refused);

@@ -6,12 +6,14 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "shim/hot.h"
 #include "shim/libc.h"
 #include "shim/lock.h"
 #include "shim/os.h"
+#include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
-static int (*find_object)(void *address, struct dl_find_object *result);
+HOT static int (*find_object)(void *address, struct dl_find_object *result);
 
 bool object_find(const void *address, struct object *object)
 {
@@ -99,7 +101,7 @@ static union {
 } wiped __attribute__((aligned(OS_PAGE)));
 
 /* Here, or in a process that this one was forked from, a second thread was made. */
-static bool had_threads;
+HOT static bool had_threads;
 
 /* The word of the loader's lock, in the loader's data; NULL: not known. It is never 0 where a thread that is gone holds
  * it. */
@@ -139,7 +141,7 @@ static bool is_lock_free(void)
 bool object_can_walk(void)
 {
     /* Relaxed: both are set before the thread exists that could see it otherwise. */
-    return load_relaxed(&wiped.is_prepared) || !load_relaxed(&had_threads) || is_lock_free();
+    return !load_relaxed(&had_threads) || load_relaxed(&wiped.is_prepared) || is_lock_free();
 }
 
 /* While dl_iterate_phdr calls us, its lock is the one recursive mutex in the loader's data that the calling thread
@@ -210,10 +212,12 @@ static bool lock_to_walk(bool is_awaited)
 
 bool object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg, bool is_awaited)
 {
-    bool is_locked = lock_to_walk(is_awaited);
-    if (!is_locked && !is_awaited)
+    /* At the start of managed mode nobody else is here, and the page is not touched. */
+    bool is_alone = settings.mode == MODE_MANAGED && !load_relaxed(&had_threads);
+    bool is_locked = !is_alone && lock_to_walk(is_awaited);
+    if (!is_alone && !is_locked && !is_awaited)
         return false;
-    if (libc.dl_iterate_phdr && object_can_walk()) {
+    if (settings.mode == MODE_MANAGED && object_can_walk()) {
         libc.dl_iterate_phdr(visit, arg);
         if (!is_awaited && is_locked && load_relaxed(&had_threads))
             find_lock(); /* nobody waits for us, and there may be children */
@@ -227,6 +231,5 @@ bool object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg,
 
 void object_start(void)
 {
-    static const struct lookup wanted = {"_dl_find_object", NULL};
-    lookup_next(1, &wanted, (void **)&find_object);
+    find_object = (__typeof__(find_object))lookup_next("_dl_find_object");
 }

@@ -159,7 +159,7 @@ int64_t os_now(void)
 {
     struct timespec now;
     bool is_forbidden = load_relaxed(&avoid_counter);
-    if (__builtin_expect(is_forbidden || !libc.clock_gettime, 0)) /* in passthrough it is not looked up */
+    if (__builtin_expect(is_forbidden, 0))
         SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     else
         libc.clock_gettime(CLOCK_MONOTONIC, &now);

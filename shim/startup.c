@@ -1,11 +1,13 @@
 #include "shim/startup.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
 #include "shim/domain/capacity.h"
+#include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/process/admission.h"
 #include "shim/process/propagate.h"
@@ -14,7 +16,7 @@
 #include "shim/switchboard/switchboard.h"
 #include "shim/verdict.h"
 
-struct config settings;
+HOT struct config settings;
 
 /* ---- what is around us ---- */
 
@@ -37,12 +39,23 @@ static const void *find_sanitizer(void)
     return NULL;
 }
 
+/* The rest of `text` behind `start`; NULL: it begins with something else. Not by libc, whose functions would have to be
+ * found first. */
+static const char *rest_of(const char *text, const char *start)
+{
+    for (; *start; text++, start++)
+        if (*text != *start)
+            return NULL;
+    return text;
+}
+
 /* Whether an entry of `env` begins with `name` and contains `part`. */
 static bool has_entry(char *const *env, const char *name, const char *part)
 {
     for (; *env; env++)
-        if (strncmp(*env, name, strlen(name)) == 0 && strstr(*env, part))
-            return true;
+        for (const char *value = rest_of(*env, name); value; value = *value ? value + 1 : NULL)
+            if (rest_of(value, part))
+                return true;
     return false;
 }
 
@@ -123,26 +136,32 @@ static void decide(char *const *env)
  * NEW       BUSY by the thread that starts up (CAS); NEW for as long as there is no environment to read
  * BUSY      DONE by that thread. Others, and this one's own calls from inside, go on to what stands behind us. */
 enum state { NEW, BUSY, DONE };
-static enum state state;
+HOT static enum state state;
 
 static bool start_with(char *const *env)
 {
-    /* Acquire: pairs with the release below; settings and tables are complete. */
+    /* Acquire: pairs with the release below; settings are complete. */
     enum state now = load_acquire(&state);
     if (now == DONE)
         return true;
     if (now == BUSY || !env || !cas_acquire(&state, NEW, BUSY))
         return false;
-    switchboard_resolve();
+    bool may_look_up_later = lookup_start();
     decide(env);
-    switchboard_switch(settings.mode);
+    if (!may_look_up_later)
+        switchboard_settle();
     store_release(&state, DONE);
     return true;
 }
 
 bool startup(void)
 {
-    return start_with(environ);
+    if (load_acquire(&state) == DONE) /* with the settings */
+        return true;
+    int saved = errno;
+    bool is_done = start_with(environ);
+    errno = saved;
+    return is_done;
 }
 
 /* glibc passes what main gets. The environment is that of the start, even if a constructor before ours has cleared it.

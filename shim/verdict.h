@@ -9,6 +9,9 @@
  * Context: start-up, in managed mode. */
 void verdict_start(bool tidy);
 
+/* Makes ready now what would be made ready with the first thread. Context: as may_manage(). */
+void verdict_prepare(void);
+
 /* Decides on `request`, made through row `call` by the code at `caller`; a downgrade is reported. Whether it is
  * managed. Context: any thread, a signal handler, a fork or vfork child. Keeps errno. */
 bool may_manage(enum request request, enum symbol call, const void *caller);

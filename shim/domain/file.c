@@ -27,19 +27,27 @@ static char *put_number(char *at, uint64_t number)
     return at;
 }
 
-bool domain_file_name(char path[DOMAIN_FILE_PATH], const char *kind, unsigned version, const char *name)
+bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char *name)
 {
     struct stat namespace;
     if (strlen(name) > DOMAIN_NAME_MOST)
         return false;
     if (os_stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
-    char *at = put_text(put_text(path, "/dev/shm/unirun-"), kind);
-    at = put_number(at, version);
+    char *at = put_number(put_text(path, "/dev/shm/unirun-"), version);
     at = put_number(put_text(at, "."), geteuid());
     at = put_number(put_text(at, "."), namespace.st_ino);
-    at = put_text(put_text(at, "."), name);
-    *at = '\0';
+    *put_text(put_text(at, "."), name) = '\0';
+    return true;
+}
+
+bool domain_programs_name(char path[DOMAIN_FILE_PATH], unsigned version, unsigned uid, const char *name)
+{
+    if (strlen(name) > DOMAIN_NAME_MOST)
+        return false;
+    char *at = put_number(put_text(path, "/dev/shm/unirun-programs-"), version);
+    at = put_number(put_text(at, "."), uid);
+    *put_text(put_text(at, "."), name) = '\0';
     return true;
 }
 

@@ -8,9 +8,11 @@ struct stat;
 
 enum { DOMAIN_NAME_MOST = 64, DOMAIN_FILE_PATH = DOMAIN_NAME_MOST + 96 };
 
-/* "/dev/shm/unirun-KIND.VERSION.UID.NAMESPACE.NAME". Process ids mean something only among the processes that share
- * them, and so does much of what the files say. False: the name is too long. */
-bool domain_file_name(char path[DOMAIN_FILE_PATH], const char *kind, unsigned version, const char *name);
+/* "/dev/shm/unirun-VERSION.UID.NAMESPACE.NAME", of the table: process ids mean something only among the processes that
+ * share them. And "/dev/shm/unirun-programs-VERSION.UID.NAME", whose programs are others' as well. False: the name is
+ * too long. */
+bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char *name);
+bool domain_programs_name(char path[DOMAIN_FILE_PATH], unsigned version, unsigned uid, const char *name);
 
 /* Opens it; `flags` as for open(2). A descriptor, or -1: it is not there, or somebody else can have put it there, or
  * can write it. Context: any. Keeps errno. */

@@ -207,8 +207,8 @@ void line_wait(admit_facts facts)
 
 void line_leave(void)
 {
-    struct table_row *row = load_acquire(&self.row);
-    if (!row || (uint32_t)self.owner != (uint32_t)getpid() || !place_is_ours(row) || seat_of(row) == SEAT_NONE)
+    struct table_row *row = place_row();
+    if (!row || !place_is_ours(row) || seat_of(row) == SEAT_NONE)
         return;
     sit(row, 0, SEAT_NONE);
     wake_first(self.table, os_now());

@@ -5,12 +5,13 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/member.h"
+#include "shim/hot.h"
 #include "shim/startup.h"
 
 union place self __attribute__((aligned(OS_PAGE)));
 
 /* A region that was entered in one stay is not left in another. Under the lock. */
-static uint32_t stays;
+HOT static uint32_t stays;
 
 /* Under the lock. Not at start-up: most programs have nothing to share. */
 static bool map_table(void)
@@ -79,10 +80,18 @@ void place_abandon(void)
     store_release(&self.row, NULL);
 }
 
+struct table_row *place_row(void)
+{
+    if (!load_relaxed(&stays))
+        return NULL; /* `self` is as at start, and its page not touched */
+    struct table_row *row = load_acquire(&self.row);
+    return row && (uint32_t)self.owner == (uint32_t)getpid() ? row : NULL;
+}
+
 bool place_leave(void)
 {
-    struct table_row *row = load_acquire(&self.row);
-    if (!row || (uint32_t)self.owner != (uint32_t)getpid())
+    struct table_row *row = place_row();
+    if (!row)
         return false;
     store_release(&self.row, NULL);
     bool is_ours = place_is_ours(row);

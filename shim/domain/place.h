@@ -31,6 +31,9 @@ extern union place self __attribute__((visibility("hidden")));
  * no lock. Keeps errno, is no cancellation point. */
 struct table_row *place_join(void);
 
+/* Our row, if there is one already. NULL in a vfork child, too: there it is its parent's. Context: any. */
+struct table_row *place_row(void);
+
 /* The table, mapped if need be, without taking a row; NULL: there is none. Context: as place_join(). */
 struct table *place_table(void);
 

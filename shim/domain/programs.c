@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,11 +24,11 @@ struct bucket {
 };
 enum { FILE_SIZE = BUCKETS * sizeof(struct bucket) };
 
-static int open_file(int flags)
+static int open_file(int flags, unsigned uid)
 {
     struct stat file;
     char path[DOMAIN_FILE_PATH];
-    if (!domain_file_name(path, "programs-", LAYOUT, settings.domain))
+    if (!domain_programs_name(path, LAYOUT, uid, settings.domain))
         return -1;
     int fd = domain_file_open(path, flags, &file);
     if (fd >= 0 && file.st_size > (off_t)FILE_SIZE) {
@@ -63,20 +64,21 @@ static struct entry *entry_of(struct bucket *bucket, uint64_t key)
     return NULL;
 }
 
-bool programs_find(uint64_t program, admit_facts facts[KINDS])
+int programs_open(void)
+{
+    /* As of the start, without a system call: who changes its user later is looked up under the new one. */
+    return open_file(O_RDONLY, (unsigned)getauxval(AT_EUID));
+}
+
+void programs_find(int fd, uint64_t program, admit_facts facts[KINDS])
 {
     struct bucket bucket;
-    int fd = open_file(O_RDONLY);
-    memset(facts, 0, KINDS * sizeof *facts);
-    if (fd < 0)
-        return false;
     read_bucket(fd, program, &bucket);
     os_close(fd);
     for (enum kind kind = 0; kind < KINDS; kind++) {
         const struct entry *entry = entry_of(&bucket, key_of(program, kind));
         facts[kind] = entry ? entry->facts : 0;
     }
-    return true;
 }
 
 /* A file beyond the limit is a SIGXFSZ. */
@@ -90,7 +92,7 @@ void programs_learn(uint64_t program, enum kind kind, const struct admit_run *ru
 {
     struct bucket bucket;
     uint64_t key = key_of(program, kind);
-    int fd = may_grow() ? open_file(O_RDWR | O_CREAT) : -1;
+    int fd = may_grow() ? open_file(O_RDWR | O_CREAT, geteuid()) : -1;
     if (fd < 0)
         return;
     read_bucket(fd, program, &bucket);

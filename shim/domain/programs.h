@@ -6,7 +6,6 @@
 #ifndef UNIRUN_SHIM_DOMAIN_PROGRAMS_H
 #define UNIRUN_SHIM_DOMAIN_PROGRAMS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "policy/admit.h"
@@ -14,8 +13,11 @@
 /* A program, and the children that it forks without their becoming another one. */
 enum kind { KIND_PROGRAM, KIND_CHILD, KINDS };
 
-/* What is known of both. False: there is no file, or none that can be trusted; then nothing is. */
-bool programs_find(uint64_t program, admit_facts facts[KINDS]);
+/* A descriptor of the file, for programs_find(), which closes it; -1: there is none, or none that can be trusted. */
+int programs_open(void);
+
+/* What is known of both kinds. */
+void programs_find(int fd, uint64_t program, admit_facts facts[KINDS]);
 
 /* Remembers a run of the one of them. */
 void programs_learn(uint64_t program, enum kind kind, const struct admit_run *run);

@@ -39,7 +39,7 @@ struct table *table_map(const char *name)
     struct stat file;
     int saved = errno;
     struct table *table = NULL;
-    bool is_named = domain_file_name(path, "", TABLE_VERSION, name);
+    bool is_named = domain_table_name(path, TABLE_VERSION, name);
     int fd = is_named ? domain_file_open(path, O_RDWR | O_CREAT, &file) : -1;
     if (fd >= 0) {
         table = map_file(fd, &file);

@@ -11,6 +11,7 @@
 #include "shim/atomic.h"
 #include "shim/domain/line.h"
 #include "shim/domain/programs.h"
+#include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/process/slice.h"
 #include "shim/startup.h"
@@ -19,16 +20,17 @@
 enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
 
 /* The run that is going on. A child that runs no fork handlers finds its parent's, by whose number it knows. */
-static struct {
-    pid_t pid; /* 0: nothing is to be told of it */
+HOT static struct {
+    int64_t begun; /* 0: nothing is to be told of it */
+    pid_t pid;     /* 0: this process has made no other, so that it can be nobody else's */
     enum kind kind;
     uint64_t program; /* 0: not found out yet */
-    int64_t begun;
     admit_facts facts[KINDS];
     int64_t looked; /* when that was read */
+    char *const *argv;
 } run;
 
-static bool stopped;
+HOT static bool stopped;
 
 /* ---- which program is it? ---- */
 
@@ -61,17 +63,17 @@ static bool is_interpreter(const char *path)
 }
 
 /* The file that was executed: of a script, the script. 0: it cannot be told. */
-static uint64_t identify(char *const *argv)
+static uint64_t identify(void)
 {
     struct stat file;
     const char *path = (const char *)getauxval(AT_EXECFN);
     if (!path || os_stat(path, &file))
         return 0;
     uint64_t hash = mix(mix(0, file.st_dev), file.st_ino);
-    if (is_interpreter(path) && argv && argv[0])
-        for (argv++; *argv; argv++)
-            if (**argv != '-')
-                return mix_text(hash, *argv);
+    if (is_interpreter(path) && run.argv && run.argv[0])
+        for (char *const *word = run.argv + 1; *word; word++)
+            if (**word != '-')
+                return mix_text(hash, *word);
     return hash;
 }
 
@@ -81,6 +83,18 @@ static bool is_wanted(void)
 {
     return !load_relaxed(&stopped) && settings.admit_ms && !settings.io_bound &&
            strcmp(settings.domain, "private") != 0;
+}
+
+/* Whether there was anything to look at. */
+static bool look_up(void)
+{
+    int fd = programs_open();
+    if (fd < 0)
+        return false;
+    if (!run.program)
+        run.program = identify();
+    programs_find(fd, run.program, run.facts);
+    return true;
 }
 
 /* A program begins, or a child as a part of one. */
@@ -95,39 +109,49 @@ static void begin(enum kind kind)
         slice_restore();
     }
     run.begun = os_now(); /* the wait is none of its own */
-    run.pid = getpid();
 }
 
 void admission_start(char *const *argv)
 {
     if (!is_wanted())
         return;
+    run.argv = argv;
     run.looked = os_now();
-    run.program = identify(argv);
     /* Where nothing was ever learnt, nobody has long slices to leave to others. */
-    if (run.program && programs_find(run.program, run.facts))
+    if (look_up())
         slice_start();
     begin(KIND_PROGRAM);
+}
+
+static void note_process(void)
+{
+    if (!run.pid)
+        run.pid = getpid();
 }
 
 void admission_before_fork(void)
 {
     int64_t now;
-    if (!run.pid || !run.program || (now = os_now()) - run.looked < SECOND)
+    if (!run.begun)
+        return;
+    note_process();
+    if ((now = os_now()) - run.looked < SECOND)
         return;
     run.looked = now;
-    programs_find(run.program, run.facts);
+    look_up();
 }
 
 void admission_in_child(void)
 {
-    if (!run.pid || !is_wanted())
+    if (!run.begun || !is_wanted())
         return;
+    run.pid = getpid();
     begin(KIND_CHILD);
 }
 
 void admission_before_spawn(void)
 {
+    note_process();
     slice_restore();
 }
 
@@ -147,16 +171,15 @@ static uint64_t waited_for_cpu(void)
     return waited;
 }
 
-/* What a child has inherited of its parent's counts is none: they start at zero. */
+/* The clock of a short run is not even asked: it costs a system call. A child's clock starts at zero. */
 static struct admit_run measure(void)
 {
-    struct timespec cpu;
+    struct timespec cpu = {0};
+    struct admit_run result = {.wall = (uint64_t)(os_now() - run.begun) / MILLISECOND};
+    if (result.wall < ADMIT_LEAST_CPU_MS)
+        return result;
     real.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    struct admit_run result = {
-        .cpu = (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND,
-        .wall = (uint64_t)(os_now() - run.begun) / MILLISECOND,
-    };
-    result.busy = result.cpu;
+    result.busy = result.cpu = (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
     if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall)
         result.busy += waited_for_cpu() / MILLISECOND;
     return result;
@@ -174,14 +197,17 @@ static const struct admit_run no_run = {.wall = 1000};
 
 void admission_end(bool becomes_another)
 {
-    if (!run.pid || run.pid != getpid() || load_relaxed(&stopped))
+    if (!run.begun || (run.pid && run.pid != getpid()) || load_relaxed(&stopped))
         return;
     int saved = errno;
-    run.pid = 0; /* exec may fail, and the program go on: that is no run of which anything is known */
     struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();
+    run.begun = 0; /* exec may fail, and the program go on: that is no run of which anything is known */
     line_leave();
-    if (run.program && is_worth_it(&result))
+    if (is_worth_it(&result)) {
+        if (!run.program)
+            run.program = identify();
         programs_learn(run.program, run.kind, &result);
+    }
     errno = saved;
 }
 

@@ -8,6 +8,7 @@
 
 #include "policy/decide.h"
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/libc.h"
 #include "shim/object.h"
 #include "shim/os.h"
@@ -32,10 +33,10 @@ struct given {
     bool preload;
 };
 _Static_assert(CONFIG_SETTINGS <= 32, "a bit for each");
-static struct given given;
+HOT static struct given given;
 
 /* Our own file name: the loader's, which stays as it is. */
-static const char *own_name;
+HOT static const char *own_name;
 
 /* LD_PRELOAD is a list between colons and spaces (ld.so(8)). */
 static bool has_preload(const char *list)
@@ -122,7 +123,7 @@ struct family {
     struct entry entry[31];
 };
 _Static_assert(sizeof(struct family) <= OS_PAGE, "one page");
-static struct family *family;
+HOT static struct family *family;
 
 static void found_family(void)
 {

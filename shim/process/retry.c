@@ -6,6 +6,7 @@
 
 #include "policy/retry.h"
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/process/handler.h"
 #include "shim/process/limit.h"
@@ -17,7 +18,7 @@ enum { MILLISECOND_NS = 1000000 };
 
 /* The process of which the last call that was tried again was refused to the end; its children begin afresh. Relaxed: a
  * thread that misses a change waits once more, or once less. */
-static pid_t exhausted;
+HOT static pid_t exhausted;
 
 static bool may_wait(void)
 {
@@ -66,7 +67,8 @@ static void describe(const struct retry *retry, char text[LIMIT_TEXT + 32])
 void retry_done(const struct retry *retry, bool failed, enum symbol call, const void *caller)
 {
     if (!failed) {
-        store_relaxed(&exhausted, 0);
+        if (load_relaxed(&exhausted)) /* not a page to be copied after each fork */
+            store_relaxed(&exhausted, 0);
         return;
     }
     if (!retry->refused || !settings.spawn_retry_ms)

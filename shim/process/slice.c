@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/switchboard/switchboard.h"
 
 /* As of Linux 5.3; sched_runtime is the slice where the policy is none of SCHED_DEADLINE. */
@@ -39,7 +40,7 @@ static void write_own(struct attributes *own, uint64_t slice)
 
 /* Some thread of this process has long slices: the first one, and who was made by it. Relaxed: only who has it from
  * there asks. */
-static bool is_long;
+HOT static bool is_long;
 
 void slice_start(void)
 {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 
 /* ---- is it still the same file? ---- */
 
@@ -54,7 +55,7 @@ static bool is_same(const struct identity *a, const struct identity *b)
            a->special == b->special && a->born_s == b->born_s && a->born_ns == b->born_ns;
 }
 
-static struct identity first_stderr;
+HOT static struct identity first_stderr;
 
 void output_remember(void)
 {

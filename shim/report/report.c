@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/report/line.h"
 #include "shim/report/output.h"
 
-static enum log level = LOG_OFF;
-static enum log_format format;
+HOT static enum log level = LOG_OFF;
+HOT static enum log_format format;
 
 /* ---- counts ---- */
 
@@ -35,11 +36,15 @@ static union {
     char pages[((CALLS * REASONS + 1) * sizeof(struct kind) / PAGE + 1) * PAGE];
 } counts __attribute__((aligned(PAGE)));
 
+/* Something was counted, here or in a process that this one was forked from. Where not, the pages above are not
+ * touched, and need not be wiped yet. */
+HOT static bool was_counted;
+
 /* Set before totals are said for the last time. Sequentially consistent, with the counting: who counts either sees it,
  * or is seen by the totals. */
-static bool ending;
+HOT static bool ending;
 
-static bool stopped;
+HOT static bool stopped;
 
 /* Whether the count-th of a kind is said: the first, the tenth, the hundredth ... While stderr has taken nothing of
  * this kind yet, the powers of two are tried as well; after the totals they are all that is tried. */
@@ -114,7 +119,7 @@ enum { STACK_NEEDED = 3328 };
 static bool has_stack(void)
 {
     stack_t stack;
-    if (!real.sigaltstack || real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
+    if (real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
         return true;
     return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
 }
@@ -142,6 +147,14 @@ static void say_kind(enum symbol call, enum reason reason, struct kind *kind, ui
     errno = saved;
 }
 
+static void prepare_counts(void)
+{
+    int saved = errno;
+    madvise(&counts, sizeof counts, MADV_WIPEONFORK);
+    errno = saved;
+    store_relaxed(&was_counted, true); /* several may come here at once, each before it counts */
+}
+
 void report_downgrade(enum symbol call, enum reason reason, const void *caller)
 {
     report_downgrade_for(call, reason, caller, NULL);
@@ -150,13 +163,15 @@ void report_downgrade(enum symbol call, enum reason reason, const void *caller)
 void report_downgrade_for(enum symbol call, enum reason reason, const void *caller, const char *detail)
 {
     struct kind *kind = &counts.kinds[call][reason];
-    if (load_relaxed(&stopped))
+    if (level == LOG_OFF || load_relaxed(&stopped))
         return;
+    if (!load_relaxed(&was_counted))
+        prepare_counts();
     if (!load_relaxed(&counts.owner))
         store_relaxed(&counts.owner, getpid());
     uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */
     store_relaxed(&kind->caller, caller);
-    if (level != LOG_OFF && is_due(count, load_relaxed(&kind->said)))
+    if (is_due(count, load_relaxed(&kind->said)))
         say_kind(call, reason, kind, count, detail);
 }
 
@@ -263,8 +278,10 @@ void report_stop(void)
 
 void report_totals(void)
 {
+    if (!load_relaxed(&was_counted) || load_relaxed(&stopped))
+        return;
     pid_t owner = load_relaxed(&counts.owner);
-    if (level == LOG_OFF || !owner || load_relaxed(&stopped))
+    if (!owner)
         return; /* nothing was counted: not even a system call is made */
     bool is_owner = false;
     for (enum symbol call = 0; call < CALLS; call++) {
@@ -301,6 +318,5 @@ void report_start(enum log new_level, enum log_format new_format)
     if (level == LOG_OFF)
         return;
     output_remember();
-    madvise(&counts, sizeof counts, MADV_WIPEONFORK);
     at_quick_exit(at_end);
 }

@@ -3,11 +3,21 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/auxv.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
+
+/* Nothing that runs to bind a function of libc may call one (a test looks at what this file needs). */
+
+static bool is_same(const char *a, const char *b)
+{
+    for (; *a && *a == *b; a++, b++)
+        ;
+    return *a == *b;
+}
 
 /* One object's dynamic symbols (System V ABI; DT_GNU_HASH as binutils and glibc have it). */
 struct symbols {
@@ -68,7 +78,7 @@ static bool has_version(const struct symbols *in, uint32_t symbol, const char *w
     if (!wanted)
         return !(version & 0x8000);
     const char *name = version_name(in, version & 0x7fff);
-    return name && strcmp(name, wanted) == 0;
+    return name && is_same(name, wanted);
 }
 
 static void *address_of(const struct symbols *in, const ElfW(Sym) * symbol)
@@ -95,7 +105,7 @@ static void *find_in(const struct symbols *in, const char *name, uint32_t hash, 
         uint32_t entry = chain[index - offset];
         const ElfW(Sym) *symbol = &in->symbol[index];
         if ((entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
-            strcmp(in->strings + symbol->st_name, name) == 0 && has_version(in, index, version))
+            is_same(in->strings + symbol->st_name, name) && has_version(in, index, version))
             return address_of(in, symbol);
         if (entry & 1) /* the last of its bucket */
             return NULL;
@@ -104,37 +114,97 @@ static void *find_in(const struct symbols *in, const char *name, uint32_t hash, 
 
 /* ---- the objects, in order ---- */
 
-static const struct link_map *own_map(void)
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden"))); /* ours: the linker makes it */
+
+/* The loader's list of objects, by what it tells debuggers in the program's DT_DEBUG; NULL: it tells nothing. */
+static const struct link_map *list_for_debuggers(void)
 {
-    static const struct link_map *own;
-    const struct link_map *map = load_relaxed(&own); /* whoever finds it finds the same */
+    const ElfW(Phdr) *header = (const void *)getauxval(AT_PHDR);
+    uintptr_t where = 0, moved_by = 0;
+    bool is_placed = false;
+    for (unsigned long left = getauxval(AT_PHNUM); header && left; left--, header++) {
+        if (header->p_type == PT_PHDR) {
+            is_placed = true;
+            moved_by = (uintptr_t)header - header->p_vaddr; /* it is the first of them */
+        } else if (header->p_type == PT_DYNAMIC) {
+            where = header->p_vaddr;
+        }
+    }
+    if (!is_placed || !where)
+        return NULL;
+    for (const ElfW(Dyn) *entry = (const void *)(where + moved_by); entry->d_tag != DT_NULL; entry++) {
+        const struct r_debug *debug = (const void *)entry->d_un.d_ptr;
+        if (entry->d_tag == DT_DEBUG)
+            return debug ? debug->r_map : NULL;
+    }
+    return NULL;
+}
+
+static const struct link_map *find_own(void)
+{
+    const struct link_map *map = list_for_debuggers();
     Dl_info info;
-    if (!map && dladdr1((void *)own_map, &info, (void **)&map, RTLD_DL_LINKMAP))
-        store_relaxed(&own, map);
+    while (map && map->l_ld != _DYNAMIC)
+        map = map->l_next;
+    if (!map && !dladdr1(_DYNAMIC, &info, (void **)&map, RTLD_DL_LINKMAP))
+        return NULL;
     return map;
 }
 
-/* The symbols of the first object from `*map` on that programs bind to, with *map behind it. The kernel's own object is
- * in the list, but nobody does. */
-static bool next_symbols(const struct link_map **map, const struct link_map *end, uintptr_t vdso, struct symbols *out)
+static const struct link_map *own_map(void)
+{
+    HOT static const struct link_map *own;
+    const struct link_map *map = load_relaxed(&own); /* whoever finds it finds the same */
+    if (!map) {
+        map = find_own();
+        store_relaxed(&own, map);
+    }
+    return map;
+}
+
+/* The kernel's own object: it is in the list, but nobody binds to it, and what it says of itself is not relocated. */
+static bool is_kernels(const struct link_map *map)
+{
+    HOT static uintptr_t kernels; /* whoever asks is told the same */
+    uintptr_t address = load_relaxed(&kernels);
+    if (!address) {
+        address = getauxval(AT_SYSINFO_EHDR) | 1; /* there may be none */
+        store_relaxed(&kernels, address);
+    }
+    return (map->l_addr | 1) == address;
+}
+
+/* libc, and its symbols: most of what is looked up is there. */
+HOT static const struct link_map *libc_at_start;
+HOT static struct symbols libc_symbols;
+
+static bool symbols_of(const struct link_map *map, struct symbols *out)
+{
+    if (map != load_acquire(&libc_at_start)) /* with its symbols */
+        return read_symbols(map, out);
+    *out = libc_symbols;
+    return true;
+}
+
+/* The symbols of the first object from `*map` on that programs bind to, with *map behind it. */
+static bool next_symbols(const struct link_map **map, const struct link_map *end, struct symbols *out)
 {
     while (*map && *map != end) {
         const struct link_map *current = *map;
         *map = current->l_next;
-        if (current->l_addr != vdso && read_symbols(current, out))
+        if (!is_kernels(current) && symbols_of(current, out))
             return true;
     }
     return false;
 }
 
-static void *find_from(const struct link_map *from, const struct link_map *end, const char *name)
+static void *find_from(const struct link_map *from, const struct link_map *end, const char *name, const char *version)
 {
     uint32_t hash = hash_of(name);
-    uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
     struct symbols symbols;
     void *found = NULL;
-    while (!found && next_symbols(&from, end, vdso, &symbols))
-        found = find_in(&symbols, name, hash, NULL);
+    while (!found && next_symbols(&from, end, &symbols))
+        found = find_in(&symbols, name, hash, version);
     return found;
 }
 
@@ -146,43 +216,27 @@ static const struct link_map *first_map(void)
     return map;
 }
 
-/* Looks for what is still missing in the objects from `from` on and before `end`. */
-static void find_missing(const struct link_map *from, const struct link_map *end, unsigned count,
-                         const struct lookup *wanted, void **found)
-{
-    uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
-    struct symbols symbols;
-    unsigned missing = 0;
-    for (unsigned i = 0; i < count; i++)
-        missing += !load_relaxed(&found[i]);
-    while (missing && next_symbols(&from, end, vdso, &symbols)) {
-        for (unsigned i = 0; i < count; i++) {
-            if (load_relaxed(&found[i]))
-                continue;
-            void *address = find_in(&symbols, wanted[i].name, hash_of(wanted[i].name), wanted[i].version);
-            missing -= address != NULL;
-            /* Relaxed: every thread that gets here finds the same address, and nothing hangs on it. */
-            store_relaxed(&found[i], address);
-        }
-    }
-}
-
-void lookup_next(unsigned count, const struct lookup *wanted, void **found)
+/* In the objects behind ours and before `end`, else in those before ours. */
+static void *find_next(const struct link_map *end, const char *name, const char *version)
 {
     const struct link_map *own = own_map();
-    if (own)
-        find_missing(own->l_next, NULL, count, wanted, found);
-    find_missing(first_map(), own, count, wanted, found);
+    void *found = own ? find_from(own->l_next, end, name, version) : NULL;
+    return found ? found : find_from(first_map(), own, name, version);
+}
+
+void *lookup_next(const char *name)
+{
+    return find_next(NULL, name, NULL);
 }
 
 void *lookup_first(const char *name)
 {
-    return find_from(first_map(), NULL, name);
+    return find_from(first_map(), NULL, name, NULL);
 }
 
 void *lookup_before(const char *name)
 {
-    return find_from(first_map(), own_map(), name);
+    return find_from(first_map(), own_map(), name, NULL);
 }
 
 /* ---- one reference ---- */
@@ -195,8 +249,11 @@ void *lookup_in(const struct link_map *map, const char *name)
 
 static const char *base_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    const char *base = path;
+    for (; *path; path++)
+        if (*path == '/')
+            base = path + 1;
+    return base;
 }
 
 static const char *own_name(const struct link_map *map)
@@ -212,18 +269,11 @@ static const char *own_name(const struct link_map *map)
     return strings && soname ? strings + soname->d_un.d_val : "";
 }
 
-/* The kernel's own object: what it says of itself is not relocated. */
-static bool is_kernels(const struct link_map *map)
-{
-    return map->l_addr == getauxval(AT_SYSINFO_EHDR);
-}
-
 /* Which of the loaded objects the loader took for the needed `name`. */
 static const struct link_map *find_needed(const char *name)
 {
     for (const struct link_map *map = first_map(); map; map = map->l_next)
-        if (!is_kernels(map) &&
-            (strcmp(own_name(map), name) == 0 || strcmp(base_name(map->l_name), base_name(name)) == 0))
+        if (!is_kernels(map) && (is_same(own_name(map), name) || is_same(base_name(map->l_name), base_name(name))))
             return map;
     return NULL;
 }
@@ -257,7 +307,8 @@ static void add_needed_by(struct reach *reach, const struct link_map *map)
 
 static const struct link_map *find_in_reach(const struct link_map *from, const char *name)
 {
-    struct reach reach = {.count = 0};
+    struct reach reach;
+    reach.count = 0;
     add_to(&reach, from);
     for (unsigned i = 0; i < reach.count; i++) {
         if (reach.object[i] != own_map() && lookup_in(reach.object[i], name))
@@ -269,14 +320,38 @@ static const struct link_map *find_in_reach(const struct link_map *from, const c
 
 /* ---- what the program started with ---- */
 
-static const struct link_map *last_at_start;
+HOT static const struct link_map *last_at_start;
 
-void lookup_start(void)
+static const struct link_map *find_libc(const struct link_map *from)
 {
-    const struct link_map *map = own_map();
+    static const char name[] = "gnu_get_libc_version";
+    for (uint32_t hash = hash_of(name); from; from = from->l_next)
+        if (!is_kernels(from) && read_symbols(from, &libc_symbols) && find_in(&libc_symbols, name, hash, NULL))
+            return from;
+    return NULL;
+}
+
+bool lookup_start(void)
+{
+    const struct link_map *map = own_map(), *behind = map ? find_libc(map->l_next) : NULL;
+    store_release(&libc_at_start, behind ? behind : find_libc(first_map()));
     while (map && map->l_next)
         map = map->l_next;
     last_at_start = map;
+    return behind;
+}
+
+void *lookup_behind(const char *name, const char *version)
+{
+    const struct link_map *libc = load_relaxed(&libc_at_start);
+    /* What came after libc may go away again; before start-up, nothing has yet. */
+    return find_next(libc ? libc->l_next : NULL, name, version);
+}
+
+void *lookup_in_libc(const char *name)
+{
+    const struct link_map *libc = load_relaxed(&libc_at_start);
+    return libc ? lookup_in(libc, name) : NULL;
 }
 
 bool lookup_is_from_start(const struct link_map *wanted)

@@ -1,25 +1,22 @@
 /* Symbols of the loaded objects, in the loader's search order.
  *
  * Not by dlsym: that takes the loader's lock, allocates where a symbol is missing, and clears what dlerror would have
- * told the program next. This only reads what the loader has mapped, in one pass at start-up while no object can go
- * away. */
+ * told the program next. This only reads what the loader has mapped, at start-up, or in objects that are there for
+ * good. It calls next to nothing of libc: libc's functions are found here. */
 #ifndef UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
 #define UNIRUN_SHIM_SWITCHBOARD_LOOKUP_H
 
 #include <stdbool.h>
 
-/* A reference; `version` is NULL for one without. */
-struct lookup {
-    const char *name;
-    const char *version;
-};
-
-/* What `count` references would bind to behind us: each to the first definition in the objects that come after ours. An
+/* What a reference to `name` would bind to behind us: the first definition in the objects that come after ours. An
  * object that gives its symbols no versions answers to any; one that has the name at other versions only is passed
- * over, as the loader does. Where nobody behind us has it (we were opened by
- * dlopen, or linked behind libc), the first before us counts. found[i] stays as it is where it is not NULL before.
- * Context: start-up, or an earlier call. */
-void lookup_next(unsigned count, const struct lookup *wanted, void **found);
+ * over, as the loader does. Where nobody behind us has it (we were opened by dlopen, or linked behind libc), the first
+ * before us counts. Context: start-up, or under the loader's lock. */
+void *lookup_next(const char *name);
+
+/* The same for what libc provides, and up to libc; `version` is NULL for a reference without one. Context: any; where
+ * lookup_start() said no, start-up. */
+void *lookup_behind(const char *name, const char *version);
 
 /* The first definition in all objects, from the program on; and in those before ours. */
 void *lookup_first(const char *name);
@@ -37,8 +34,12 @@ const struct link_map *lookup_provider(const struct link_map *from, const char *
 /* Whether the program started with the object: it is never unloaded. */
 bool lookup_is_from_start(const struct link_map *map);
 
-/* What is loaded now is what the program has started with. Once. */
-void lookup_start(void);
+/* What is loaded now is what the program has started with. Whether libc is behind us: then we are part of that, and so
+ * is everything up to libc. Once. */
+bool lookup_start(void);
+
+/* libc's own, whoever stands before it. NULL also before lookup_start(). Context: any. */
+void *lookup_in_libc(const char *name);
 
 /* A definition in one object; NULL: it has none. */
 void *lookup_in(const struct link_map *map, const char *name);

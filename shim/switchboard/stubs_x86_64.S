@@ -1,8 +1,8 @@
-/* The exported functions that C cannot forward (STUB rows), for x86-64 with the System V ABI. Nothing else in the shim
- * depends on the machine's instruction set.
+/* What C cannot say, for x86-64 with the System V ABI. Nothing else in the shim depends on the machine's instruction set.
  *
- * A stub is one indirect jump, so the call frame, the variadic arguments and, for vfork, the return address on the stack
- * that parent and child share are the caller's own all the way into libc. */
+ * The exported functions that C cannot forward (STUB rows): a stub is one indirect jump, so the call frame, the variadic
+ * arguments and, for vfork, the return address on the stack that parent and child share are the caller's own all the way
+ * into libc. And the tables that calls go through, with what is in them until a row is known. */
 #if __has_include(<cet.h>)
 #include <cet.h>
 #endif
@@ -12,8 +12,7 @@
 
     .text
 
-/* name    the exported function: jmp *calls[row]
- * early   what calls[row] holds until start-up: asks switchboard_early() where to go */
+/* name    the exported function: jmp *calls[row] */
 .macro stub name
     .globl \name
     .type \name, @function
@@ -24,19 +23,6 @@
     jmp *calls+8*row(%rip)
     .cfi_endproc
     .size \name, .-\name
-
-    .globl early_\name
-    .hidden early_\name
-    .type early_\name, @function
-    .p2align 4
-early_\name:
-    .cfi_startproc
-    _CET_ENDBR
-    push $row
-    .cfi_adjust_cfa_offset 8
-    jmp early
-    .cfi_endproc
-    .size early_\name, .-early_\name
 .endm
 
 /* managed what calls[row] holds in managed mode: before_<name>(registers), then on to real[row] */
@@ -104,10 +90,14 @@ managed_\name:
     .cfi_adjust_cfa_offset -(17*8 + 8*16)
 .endm
 
-/* On entry the row's number is on the stack, above the return address. */
-    .type early, @function
+/* What a table holds for rows that are not known yet: a jump for each, all of one size, that passes the row's number on
+ * to the table's finder. On entry of that, the number is on the stack, above the return address. `find` is called as
+ * find(row, return address), and where it says the call goes. */
+    .set JUMP, 16
+.macro jumps table, find, count
+    .type find_\table, @function
     .p2align 4
-early:
+find_\table:
     .cfi_startproc
     .cfi_def_cfa_offset 16
     save_arguments
@@ -115,7 +105,7 @@ early:
     mov (18*8 + 8*16)(%rsp), %rsi
     sub $8, %rsp
     .cfi_adjust_cfa_offset 8
-    call switchboard_early
+    call \find
     add $8, %rsp
     .cfi_adjust_cfa_offset -8
     mov %rax, %r11
@@ -124,17 +114,89 @@ early:
     .cfi_adjust_cfa_offset -8
     jmp *%r11
     .cfi_endproc
-    .size early, .-early
+    .size find_\table, .-find_\table
 
-/* The rows, counted as the tables of switchboard.h are. */
+    .type jumps_\table, @function
+    .p2align 4
+jumps_\table:
+    .cfi_startproc
+    .set number, 0
+    .rept \count
+    _CET_ENDBR
+    push $number
+    .cfi_def_cfa_offset 16
+    jmp find_\table
+    .cfi_def_cfa_offset 8
+    .set number, number + 1
+    .org jumps_\table + JUMP * number, 0xcc /* refused where one was longer */
+    .endr
+    .cfi_endproc
+    .size jumps_\table, .-jumps_\table
+.endm
+
+/* The table itself: `count` rows, and `empty` more that hold nothing. */
+.macro table name, count, empty
+    .globl \name
+    .hidden \name
+    .type \name, @object
+    .p2align 3
+\name:
+    .set number, 0
+    .rept \count
+    .quad jumps_\name + JUMP * number
+    .set number, number + 1
+    .endr
+    .fill \empty, 8, 0
+    .size \name, .-\name
+.endm
+
+/* The rows, counted as the tables of switchboard.h are; those of LIBC first. */
 #define IF_FORWARD(name)
 #define IF_MANAGED(name) managed_stub name
-#define SHIM(provider, family, name, versions, ret, params, args, route) .set row, row + 1;
-#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) .set row, row + 1;
-#define STUB(provider, family, name, versions, route) stub name; IF_##route(name); .set row, row + 1;
+#define OF_LIBC .set libc_rows, libc_rows + 1;
+#define OF_LIBGOMP
+#define SHIM(provider, family, name, versions, ret, params, args, route) .set row, row + 1; OF_##provider
+#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) .set row, row + 1; OF_##provider
+#define STUB(provider, family, name, versions, route) stub name; IF_##route(name); .set row, row + 1; OF_##provider
 
     .set row, 0
+    .set libc_rows, 0
 #include "shim/switchboard/symbols.def"
+#undef IF_FORWARD
+#undef IF_MANAGED
+
+/* The rows of libc.h. */
+#define POINTER(name) .set bound_rows, bound_rows + 1;
+#define FUNCTION(name) .set bound_rows, bound_rows + 1;
+
+    .set bound_rows, 0
+#include "shim/libc.def"
+
+    jumps calls, switchboard_early, row
+    jumps real, switchboard_bind, libc_rows
+    jumps libc, libc_bind, bound_rows
+
+/* Where managed mode sends each row, as the distance from the table: the loader has nothing to relocate. 0: on to libc. */
+#define IF_FORWARD(name) .long 0
+#define IF_MANAGED(name) .long managed_##name - managed
+#define SHIM(provider, family, name, versions, ret, params, args, route) IF_##route(name);
+#define SHIM_AT(provider, family, id, name, versions, ret, params, args, route) IF_##route(id);
+#define STUB(provider, family, name, versions, route) IF_##route(name);
+
+    .section .rodata
+    .globl managed
+    .hidden managed
+    .type managed, @object
+    .p2align 2
+managed:
+#include "shim/switchboard/symbols.def"
+    .size managed, .-managed
+
+    .data
+    table calls, row, 0
+    table real, libc_rows, (row-libc_rows)
+    table libc, bound_rows, 0
+    .text
 
 /* void fpu_read(struct fpu_control *), void fpu_write(const struct fpu_control *): MXCSR and the x87 control word, and the x87 status word, which
  * a thread inherits. The rest of the x87 state is new in a new thread. */

@@ -72,9 +72,12 @@ union switchboard {
     void *row[SYMBOLS];
 };
 
-/* calls  where an exported function jumps to. Valid as soon as our relocations are done: until start-up has run, an
- *        early_<id>() that starts up. After that the function behind us, or the managed one.
- * real   the function behind us: libc's, or another preload's. Complete before `calls` is first switched.
+/* calls  where an exported function jumps to: the function behind us, or the managed one.
+ * real   the function behind us: libc's, or another preload's.
+ *
+ * Both are valid as soon as our relocations are done. A row that has not been called yet leads to switchboard_early()
+ * or switchboard_bind(), which look it up, and from then on to what they have found; a runtime's rows of `real` are
+ * unused.
  *
  * A pointer is one aligned word and every value that it ever has is right to call, so both are read without a lock. */
 extern __attribute__((visibility("hidden"))) union switchboard calls, real;
@@ -82,12 +85,12 @@ extern __attribute__((visibility("hidden"))) union switchboard calls, real;
 /* The name of a row as programs know it. */
 const char *switchboard_name(enum symbol symbol);
 
-/* Finds what stands behind us, for every row. Context: before `calls` is switched; any thread; repeating is harmless.
+/* Looks up what stands behind a row: its address, which goes into `real`, too. Context: any; calls no function of libc.
  */
-void switchboard_resolve(void);
+void *switchboard_bind(enum symbol symbol);
 
-/* Sends every call where `mode` says. Context: once, after switchboard_resolve(). */
-void switchboard_switch(enum mode mode);
+/* Finds out for every row of libc, and for libc.h, where it leads. Context: start-up is done, or as good as. */
+void switchboard_settle(void);
 
 /* Starts up if that is possible now, and returns where a call from the code at `caller` goes: it arrived before
  * start-up had run, or is a runtime's. Context: any thread, any constructor, a signal handler. Keeps errno. */

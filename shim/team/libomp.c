@@ -136,13 +136,11 @@ static void finalize(uint64_t *data)
  * which looks behind itself for another; where that is us again, nobody has one. */
 static struct tool *next_tool(unsigned omp_version, const char *runtime_version)
 {
-    static const struct lookup wanted = {"ompt_start_tool", NULL};
     static bool is_asking;
-    start_tool *next = NULL;
     struct tool *tool = NULL;
     if (!cas_acquire(&is_asking, false, true))
         return NULL;
-    lookup_next(1, &wanted, (void **)&next);
+    start_tool *next = (start_tool *)lookup_next("ompt_start_tool");
     if (next && next != ompt_start_tool)
         tool = next(omp_version, runtime_version);
     store_release(&is_asking, false);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/libc.h"
 #include "shim/lock.h"
 #include "shim/os.h"
@@ -25,7 +26,10 @@ static union {
 } parking __attribute__((aligned(OS_PAGE)));
 
 /* The signal's action: taken by us; left to the program, for good. */
-static bool is_ours, is_left;
+HOT static bool is_ours, is_left;
+
+/* Here, or in a process that this one was forked from: threads may have been put to sleep. */
+HOT static bool is_started;
 
 /* Far from both ends, from which programs count. */
 static int park_signal(void)
@@ -88,6 +92,7 @@ void park_end(void)
 bool park_start(void)
 {
     static bool is_wiped; /* relaxed: stands for nothing else */
+    store_relaxed(&is_started, true);
     if (!load_relaxed(&is_wiped))
         store_relaxed(&is_wiped, os_wipe_in_children(&parking, sizeof parking) == 0);
     return load_relaxed(&is_wiped);
@@ -97,5 +102,6 @@ bool park_start(void)
 __attribute__((destructor)) static void at_exit(void)
 {
     store_relaxed(&is_left, true); /* read under the lock that the next one takes */
-    park_end();
+    if (load_relaxed(&is_started))
+        park_end();
 }

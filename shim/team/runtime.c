@@ -188,10 +188,8 @@ static int visit(struct dl_phdr_info *object, size_t size, void *arg)
  * first. This makes the program lose the text of a dlerror that it has not asked for yet. */
 static const struct link_map *ask_loader(void)
 {
-    static const struct lookup wanted = {"dlsym", NULL};
-    void *(*dlsym_)(void *, const char *) = NULL;
+    void *(*dlsym_)(void *, const char *) = (void *(*)(void *, const char *))lookup_behind("dlsym", NULL);
     struct object object;
-    lookup_next(1, &wanted, (void **)&dlsym_);
     const void *address = dlsym_ ? dlsym_(RTLD_NEXT, "GOMP_parallel") : NULL;
     return address && object_find(address, &object) ? object.map : NULL;
 }

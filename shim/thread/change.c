@@ -13,6 +13,7 @@
 #include "shim/thread/pool.h"
 #include "shim/thread/signal.h"
 #include "shim/thread/worker.h"
+#include "shim/verdict.h"
 
 /* ---- names ---- */
 
@@ -209,6 +210,8 @@ int managed_setns(int fd, int type)
 
 static void note_altstack(const void *stack)
 {
+    if (stack)
+        verdict_prepare(); /* a handler there may have no room for it */
     if (stack && slot.worker)
         slot.worker->traces.has_altstack = true;
 }

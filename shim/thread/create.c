@@ -56,11 +56,8 @@ static const struct link_map *map_of(const void *address)
 
 static bool find_wrapper(void)
 {
-    static const struct lookup wanted = {"gnu_get_libc_version", NULL};
-    void *version = NULL;
-    lookup_next(1, &wanted, &version);
-    const struct link_map *next = map_of((const void *)real.pthread_create);
-    return next != map_of(version) && next != map_of(lookup_first("malloc"));
+    const struct link_map *next = map_of(switchboard_bind(SYMBOL_pthread_create));
+    return next != map_of(lookup_in_libc("gnu_get_libc_version")) && next != map_of(lookup_first("malloc"));
 }
 
 /* Not at start-up: most programs make no thread. */

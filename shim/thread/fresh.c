@@ -17,6 +17,7 @@
 #undef p_type /* resolv.h: a function of its own; we mean the field of a program header */
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/os.h"
 #include "shim/process/fork.h"
@@ -65,7 +66,7 @@ struct loads {
 /* Of the last walk: perhaps not up to date. A library counts before it has its thread-local data, but no thread is laid
  * out in between: since glibc 2.34 both happen under dl_load_tls_lock. Relaxed: a pair that never was makes a worker
  * retire that need not have. */
-static struct loads last;
+HOT static struct loads last;
 
 static struct loads last_known(void)
 {
@@ -234,7 +235,7 @@ static bool has_unseen_values(void)
 /* ---- the end of a task ---- */
 
 /* libc's list of thread_local destructors, with its counts of the objects that hold them (GLIBC_PRIVATE since 2.18). */
-static void (*call_tls_dtors)(void);
+HOT static void (*call_tls_dtors)(void);
 
 void fresh_destroy(struct traces *traces)
 {
@@ -364,8 +365,7 @@ void fresh_prepare(void)
 
 bool fresh_start(void)
 {
-    static const struct lookup wanted = {"__call_tls_dtors", NULL};
-    lookup_next(1, &wanted, (void **)&call_tls_dtors);
+    call_tls_dtors = (__typeof__(call_tls_dtors))lookup_next("__call_tls_dtors");
     walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
     return call_tls_dtors != NULL;
 }

@@ -1,5 +1,6 @@
 /* Thread-specific keys and thread_local objects in managed mode: their destructors run at the end of each task, so keys
- * must be known, and objects must not come after it. */
+ * must be known, and objects must not come after it. Our own key is taken before the program's first: it may create as
+ * many as it can, and its threads before or after that. */
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/fresh.h"
 #include "shim/thread/worker.h"
@@ -13,16 +14,19 @@ static int created(int error, const pthread_key_t *key, void (*destructor)(void 
 
 int managed_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
+    worker_take_key();
     return created(real.pthread_key_create(key, destructor), key, destructor);
 }
 
 int managed___pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
+    worker_take_key();
     return created(real.__pthread_key_create(key, destructor), key, destructor);
 }
 
 int managed_tss_create(tss_t *key, tss_dtor_t destructor)
 {
+    worker_take_key();
     return created(real.tss_create(key, destructor), key, destructor); /* thrd_success is 0, too */
 }
 

@@ -17,8 +17,8 @@ static pid_t own_tid(void)
     return (pid_t)((long (*)(long, ...))real.syscall)(SYS_gettid);
 }
 
-/* census->main, 0 in a fork child, is set before there is another thread that could ask for it. It stays 0 where we did
- * not see the child's first thread make the second. */
+/* census->main, 0 at start and in a fork child, is set before there is another thread that could ask for it. It stays 0
+ * where we did not see the first thread make the second. */
 void lineage_found(void)
 {
     if (!load_relaxed(&census->main) && own_tid() == getpid())
@@ -27,7 +27,6 @@ void lineage_found(void)
 
 void lineage_start(void)
 {
-    store_relaxed(&census->main, pthread_self());
     slot.lineage = LINEAGE_MAIN;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/lock.h"
 #include "shim/os.h"
 #include "shim/report/line.h"
@@ -46,13 +47,17 @@ static union {
 
 struct census *const census = &pool.census;
 
-static bool forgotten; /* stays so in fork children: they have inherited what cannot be told */
-static unsigned most_idle;
-static int64_t idle_ns;
+HOT static bool forgotten; /* stays so in fork children: they have inherited what cannot be told */
+HOT static unsigned most_idle;
+HOT static int64_t idle_ns;
 
-static bool closing; /* the process ends: what still runs may be without some of its libraries */
-static bool stacks_are_limited;
-static bool is_tidy;
+HOT static bool closing; /* the process ends: what still runs may be without some of its libraries */
+HOT static bool stacks_are_limited;
+HOT static bool is_tidy;
+
+/* A record was asked for, here or in a process that this one was forked from. Where not, the pool is empty, and its
+ * page is not touched. */
+HOT static bool was_used;
 
 static void await_leaving(void);
 
@@ -60,6 +65,8 @@ __attribute__((destructor)) static void at_exit(void)
 {
     /* From here on no idle worker ends: what it would need may be torn down. Those that are about to have done it. */
     store_relaxed(&closing, true);
+    if (!load_relaxed(&was_used))
+        return;
     if (!pool_is_forgotten()) /* a process that restricts its system calls has none to spare for that */
         await_leaving();
     if (is_tidy)
@@ -142,6 +149,8 @@ static void clear_word(struct worker *worker)
 
 struct worker *record_new(void)
 {
+    if (!load_relaxed(&was_used))
+        store_relaxed(&was_used, true); /* by the creator, before its thread can be missed */
     lock(&pool.lock);
     if (!pool.free)
         add_slab(); /* rare, and the pool's growth is a good moment to be alone */
@@ -348,6 +357,8 @@ void pool_join_idle(void)
 {
     struct worker *worker;
     int cancellation;
+    if (!load_relaxed(&was_used))
+        return;
     spin_settle();
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation); /* our callers are no cancellation points */
     while ((worker = take_one_idle())) {
@@ -429,6 +440,8 @@ void pool_empty(void)
 static bool can_lock(void)
 {
     enum { PATIENCE_NS = 10 * 1000 * 1000 };
+    if (!load_relaxed(&was_used))
+        return false;
     if (!lock_within(&pool.lock, PATIENCE_NS))
         return false;
     unlock(&pool.lock);

@@ -15,8 +15,9 @@ struct census {
 };
 extern struct census *const census __attribute__((visibility("hidden")));
 
-/* Once, at start-up. `tidy`: exit() waits for idle workers to end. (Not otherwise: it may be called where a thread
- * cannot end, from a handler that has interrupted malloc, for instance.) */
+/* Before the first thread; several may do it at once, with the same values. `tidy`: exit() waits for idle workers to
+ * end. (Not otherwise: it may be called where a thread cannot end, from a handler that has interrupted malloc, for
+ * instance.) */
 bool pool_start(unsigned most_idle, unsigned idle_ms, bool tidy);
 
 /* A parked worker with such a stack, of that lineage, now the caller's; NULL: there is none. */

@@ -5,6 +5,7 @@
 
 #include "shim/atomic.h"
 #include "shim/os.h"
+#include "shim/switchboard/switchboard.h"
 #include "shim/thread/pool.h"
 
 /* How long: a worker no longer than the futex wake-up that it saves its creator; a joiner long enough to see the end of
@@ -27,7 +28,7 @@ void spin_count_cpus(void)
 {
     cpu_set_t set;
     /* More than 1024 CPUs: the call fails, and that is more than one. */
-    store_relaxed(&cpus, sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2);
+    store_relaxed(&cpus, real.sched_getaffinity_2_3_4(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 2);
 }
 
 static void score(bool paid)

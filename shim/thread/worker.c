@@ -10,6 +10,7 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/turn.h"
+#include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
@@ -21,10 +22,10 @@ __thread struct slot slot __attribute__((tls_model("initial-exec")));
 
 /* From pthread_self() to `slot`, the same in every thread: both lie at fixed distances from the thread pointer (static
  * TLS, and glibc's struct pthread). */
-static ptrdiff_t slot_distance;
+HOT static ptrdiff_t slot_distance;
 
 /* Its destructor runs when a worker's thread really ends, by whatever way: return, pthread_exit or cancellation. */
-static pthread_key_t leave_key;
+HOT static pthread_key_t leave_key = PTHREAD_KEYS_MAX; /* none yet */
 
 struct slot *slot_of(pthread_t thread)
 {
@@ -365,17 +366,28 @@ void *worker_main(void *arg)
     }
 }
 
-void worker_place(void)
+bool worker_place(void)
 {
     slot_distance = (char *)&slot - (char *)pthread_self();
+    lineage_start();
+    return fresh_start();
+}
+
+bool worker_take_key(void)
+{
+    pthread_key_t key, none = PTHREAD_KEYS_MAX;
+    if (load_relaxed(&leave_key) != none) /* the number is all there is to it */
+        return true;
+    if (real.pthread_key_create(&key, leave) != 0)
+        return false;
+    if (!cas_acquire(&leave_key, none, key)) /* another thread was here */
+        real.pthread_key_delete(key);
+    fresh_own_key(leave_key);
+    return true;
 }
 
 bool worker_start(void)
 {
-    if (!fresh_start() || real.pthread_key_create(&leave_key, leave) != 0)
-        return false;
-    fresh_own_key(leave_key);
-    lineage_start();
     spin_count_cpus();
-    return true;
+    return worker_take_key();
 }

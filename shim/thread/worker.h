@@ -156,11 +156,15 @@ bool worker_has_ended(pthread_t thread);
 /* The same for the kernel's number of one, also of a parked one. */
 bool worker_tid_has_ended(int tid);
 
-/* Finds out where slots are. Once, at start-up, before anything else here; also where no thread can be managed: joins
- * and the like come here all the same. */
-void worker_place(void);
+/* Finds out where slots are, and who the main thread is. Once, at start-up, before anything else here; also where no
+ * thread can be managed: joins and the like come here all the same. False: libc lacks something, threads cannot be
+ * managed. */
+bool worker_place(void);
 
-/* Once, at start-up. False: libc lacks something, threads cannot be managed. */
+/* Takes the one thread-specific key that we need, if that has not been done. False: there is none left. */
+bool worker_take_key(void);
+
+/* Before the first thread; several may do it at once. False: threads cannot be managed. */
 bool worker_start(void);
 
 #endif

@@ -57,6 +57,34 @@ lines_come() {
     [ "$(counts <<<"$stderr")" = "1 10 " ]
 }
 
+@test "processes forked before and after the first downgrade each count for themselves" {
+    run --separate-stderr env LD_PRELOAD="$SHIM" /usr/bin/python3 -c '
+import ctypes, os
+libc = ctypes.CDLL(None)
+stack = ctypes.create_string_buffer(1 << 20)
+def downgrade():
+    attr, thread = ctypes.create_string_buffer(64), ctypes.c_ulong()
+    libc.pthread_attr_init(attr)
+    libc.pthread_attr_setstack(attr, stack, ctypes.c_size_t(len(stack)))
+    libc.pthread_create(ctypes.byref(thread), attr, ctypes.cast(libc.getpid, ctypes.c_void_p), None)
+    libc.pthread_join(thread, None)
+def child(run):
+    pid = os.fork()
+    if pid == 0:
+        run()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+def parent():
+    downgrade()
+    downgrade()
+    child(downgrade)
+child(parent)
+downgrade()'
+    [ "$status" -eq 0 ]
+    # Child: its first; grandchild: its first; child: two in all when it ends; parent: its first.
+    [ "$(counts <<<"$stderr")" = "1 1 2 1 " ]
+}
+
 @test "a fork child starts at zero, and a vfork child does not tell its parent's counts" {
     run --separate-stderr downgrades nothing 25 fork
     [ "$status" -eq 7 ]

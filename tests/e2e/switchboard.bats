@@ -34,6 +34,20 @@ exported() {
     [ "$(printf '%s\n' "$newest" GLIBC_2.34 | sort -V | tail -1)" = GLIBC_2.34 ]
 }
 
+@test "the loader binds next to nothing for it" {
+    # Each name costs every process that starts: libc's functions are in shim/libc.def.
+    run nm -D --undefined-only "$SHIM"
+    bound=$(awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' <<<"$output" | sort | paste -sd ' ')
+    [ "$bound" = "__environ dladdr1 environ getauxval" ]
+}
+
+@test "looking a function up calls none that is looked up" {
+    run nm -u "$UNIRUN_BUILD"/shim/libunirun_shim.so.p/switchboard_lookup.c.o
+    [ "$status" -eq 0 ]
+    needed=$(awk '{ print $2 }' <<<"$output" | grep -v '^_GLOBAL_OFFSET_TABLE_$' | sort | paste -sd ' ')
+    [ "$needed" = "_DYNAMIC dladdr1 getauxval" ]
+}
+
 @test "it uses at most 16 bytes of thread-local storage, and no executable stack" {
     run readelf -lW "$SHIM"
     size=$(awk '$1 == "TLS" { print $6 }' <<<"$output")
@@ -105,6 +119,26 @@ calls_after_start() {
     calls_after_start passthrough "$PROGRAMS/syscalls" >"$BATS_TEST_TMPDIR/passthrough"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/plain")" -gt 3 ]
     diff "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/passthrough"
+}
+
+# Names of the system calls of /bin/true with PRELOAD and SETTINGS, without those that map files: an object has as many
+# segments as it has.
+calls_of_true() {
+    strace -o "$BATS_TEST_TMPDIR/trace" -E LD_PRELOAD="$1" "${@:2}" /bin/true
+    grep -oE '^[a-z0-9_]+\(' "$BATS_TEST_TMPDIR/trace" | grep -vE '^(mmap|mprotect)\(' | sort
+}
+
+@test "a program that does nothing pays no system call for us, but one for the log and one for admission" {
+    export UNIRUN_DOMAIN=switchboard-$BATS_ROOT_PID
+    calls_of_true "$PROGRAMS/libempty.so" >"$BATS_TEST_TMPDIR/empty"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/empty")" -gt 10 ]
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=passthrough >"$BATS_TEST_TMPDIR/passthrough"
+    diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/passthrough"
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=managed -E UNIRUN_LOG=off -E UNIRUN_ADMIT_MS=0 \
+        >"$BATS_TEST_TMPDIR/off"
+    diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/off"
+    calls_of_true "$SHIM" -E UNIRUN_COMPAT_MODE=managed >"$BATS_TEST_TMPDIR/managed"
+    [ "$(diff "$BATS_TEST_TMPDIR/empty" "$BATS_TEST_TMPDIR/managed" | grep '^[<>]')" = "$(printf '> %s(\n' openat statx)" ]
 }
 
 @test "no descriptor is held and no thread is made" {

@@ -152,3 +152,17 @@ limited_group() {
     grep -E 'pthread_create downgraded to stdlib behaviour: .*\(reason=memory caller=taint_limits\+0x[0-9a-f]+ count=1\)$' \
         "$BATS_TEST_TMPDIR/modes/managed/err.raw"
 }
+
+@test "a program that has created every key that it can before its first thread has it managed" {
+    run env LD_PRELOAD="$SHIM" /usr/bin/python3 -c '
+import ctypes, threading
+libc, key = ctypes.CDLL(None), ctypes.c_uint()
+while libc.pthread_key_create(ctypes.byref(key), None) == 0:
+    pass
+for _ in range(2):
+    thread = threading.Thread(target=print, args=("ran",))
+    thread.start()
+    thread.join()'
+    [ "$status" -eq 0 ]
+    [ "$output" = $'ran\nran' ] # and no downgrade
+}

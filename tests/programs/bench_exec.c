@@ -1,27 +1,56 @@
-/* Runs COMMAND COUNT times, one after the other, and prints the nanoseconds per run. It is itself not under the shim:
- * the first argument becomes the LD_PRELOAD of the command ("" for none). */
+/* Runs COMMAND COUNT times, one after the other, and prints the nanoseconds per run: bench_exec PRELOAD HOW COUNT
+ * COMMAND... PRELOAD becomes the LD_PRELOAD of the command, but not of this program; "" leaves the environment as it
+ * is. HOW is how the process is made: spawn (posix_spawn), fork or vfork. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
+static pid_t by_spawn(char **command)
+{
+    pid_t pid;
+    return posix_spawn(&pid, *command, NULL, NULL, command, environ) ? -1 : pid;
+}
+
+static pid_t by_fork(char **command)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        execve(*command, command, environ);
+        _exit(127);
+    }
+    return pid;
+}
+
+static pid_t by_vfork(char **command)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execve(*command, command, environ);
+        _exit(127);
+    }
+    return pid;
+}
+
 int main(int argc, char **argv)
 {
     struct timespec from, to;
-    if (argc < 4)
+    if (argc < 5)
         return 2;
     if (*argv[1])
         setenv("LD_PRELOAD", argv[1], 1);
-    int count = atoi(argv[2]);
+    pid_t (*run)(char **) = !strcmp(argv[2], "fork") ? by_fork : !strcmp(argv[2], "vfork") ? by_vfork : by_spawn;
+    int count = atoi(argv[3]);
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < count; i++) {
-        pid_t pid;
         int status;
-        if (posix_spawn(&pid, argv[3], NULL, NULL, argv + 3, environ) || waitpid(pid, &status, 0) != pid || status)
+        pid_t pid = run(argv + 4);
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
             return 1;
     }
     clock_gettime(CLOCK_MONOTONIC, &to);

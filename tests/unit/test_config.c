@@ -37,6 +37,7 @@ static void every_default_is_a_value_that_its_setting_accepts(void **state)
     (void)state;
     for (size_t row = 0; row < CONFIG_SETTINGS; row++) {
         const struct config_setting *setting = config_setting(row);
+        assert_memory_equal(setting->name, "UNIRUN_", 7); /* reading begins at the first entry that begins so */
         char entry[256];
         struct config fallback;
         config_read(NULL, &fallback, NULL, 0);
