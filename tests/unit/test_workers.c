@@ -130,17 +130,16 @@ static void *say_tid(void *arg)
 static void one_worker_serves_many(void **state)
 {
     (void)state;
-    int first = 0, same = 0;
+    int tids[100], again = 0;
     for (int i = 0; i < 100; i++) {
         pthread_t thread;
-        int tid;
-        assert_int_equal(managed_pthread_create(&thread, NULL, say_tid, &tid), 0);
+        assert_int_equal(managed_pthread_create(&thread, NULL, say_tid, &tids[i]), 0);
         assert_int_equal(managed_pthread_join(thread, NULL), 0);
-        if (i == 50)
-            first = tid;
-        same += tid == first;
+        /* Any of them: one may be kept from its CPU for longer than all the rest takes. */
+        for (int j = 0; j < i; j++)
+            again += tids[j] == tids[i];
     }
-    assert_true(same > 1);
+    assert_true(again > 0);
 }
 
 static void *retire(void *arg)
