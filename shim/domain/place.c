@@ -72,6 +72,24 @@ bool place_is_missed(void)
     return load_relaxed(&self.missed) && __atomic_exchange_n(&self.missed, false, __ATOMIC_RELAXED);
 }
 
+/* Relaxed, here and below: numbers to be looked at. A handler that has interrupted the leaving of the domain may write
+ * into a row that is another's by then, which is no more than wrong. */
+void place_show_threads(unsigned running, unsigned parked)
+{
+    struct table_row *row = load_relaxed(&stays) ? load_acquire(&self.row) : NULL;
+    if (!row)
+        return;
+    store_relaxed(&row->running, running);
+    store_relaxed(&row->parked, parked);
+}
+
+void place_show_downgrade(void)
+{
+    struct table_row *row = place_row();
+    if (row && !load_relaxed(&self.alone))
+        add_relaxed(&row->downgrades, 1);
+}
+
 void place_abandon(void)
 {
     if (!load_relaxed(&self.alone))

@@ -37,6 +37,11 @@ struct table_row *place_row(void);
 /* The table, mapped if need be, without taking a row; NULL: there is none. Context: as place_join(). */
 struct table *place_table(void);
 
+/* For those who look on (unirun ps): threads of this process that run a task, and that are parked; and one more
+ * downgrade. Nothing where there is no row. Context: any. */
+void place_show_threads(unsigned running, unsigned parked);
+void place_show_downgrade(void);
+
 /* Whether the row still is ours: nobody has damaged the table, or taken us for dead. */
 bool place_is_ours(const struct table_row *row);
 

@@ -125,14 +125,14 @@ void admission_start(char *const *argv)
 
 static void note_process(void)
 {
-    if (!run.pid)
+    if (!run.pid && !load_relaxed(&stopped))
         run.pid = getpid();
 }
 
 void admission_before_fork(void)
 {
     int64_t now;
-    if (!run.begun)
+    if (!run.begun || load_relaxed(&stopped))
         return;
     note_process();
     if ((now = os_now()) - run.looked < SECOND)
@@ -197,7 +197,7 @@ static const struct admit_run no_run = {.wall = 1000};
 
 void admission_end(bool becomes_another)
 {
-    if (!run.begun || (run.pid && run.pid != getpid()) || load_relaxed(&stopped))
+    if (!run.begun || load_relaxed(&stopped) || (run.pid && run.pid != getpid()))
         return;
     int saved = errno;
     struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();

@@ -213,6 +213,8 @@ static void say_all(struct family *of, bool only_new)
 
 void propagate_before_fork(void)
 {
+    if (pool_is_forgotten())
+        return; /* it may have forbidden the calls below */
     struct family *of = load_acquire(&family);
     if (!of || of->owner != getpid())
         found_family();
@@ -223,7 +225,7 @@ void propagate_before_fork(void)
 void propagate_totals(void)
 {
     struct family *of = load_acquire(&family);
-    if (of && of->owner == getpid())
+    if (of && !pool_is_forgotten() && of->owner == getpid())
         say_all(of, false);
 }
 

@@ -22,7 +22,7 @@ HOT static pid_t exhausted;
 
 static bool may_wait(void)
 {
-    return settings.spawn_retry_ms && load_relaxed(&exhausted) != getpid() && !pool_is_forgotten() &&
+    return settings.spawn_retry_ms && !pool_is_forgotten() && load_relaxed(&exhausted) != getpid() &&
            !handler_is_running();
 }
 
@@ -33,14 +33,10 @@ bool retry_again(struct retry *retry, int error)
     retry->error = error;
     if (!retry->refused++ && !may_wait())
         return false;
-    int64_t now = os_now();
-    if (retry->refused == 1) {
-        retry->begun = now;
+    if (retry->refused == 1)
         pool_make_room(); /* parked threads count for the limit, too */
-    }
     unsigned pause = retry_pause_ms(retry->refused, settings.spawn_retry_ms);
-    /* Attempts that take long themselves count as well. */
-    if (!pause || now - retry->begun >= 2 * (int64_t)settings.spawn_retry_ms * MILLISECOND_NS) {
+    if (!pause) {
         store_relaxed(&exhausted, getpid());
         return false;
     }

@@ -3,19 +3,18 @@
 #define UNIRUN_SHIM_PROCESS_RETRY_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "shim/switchboard/switchboard.h"
 
 /* One call's attempts. Starts zeroed. */
 struct retry {
     unsigned refused;
-    int error;     /* the last refusal's; 0: there was none */
-    int64_t begun; /* os_now() at the first refusal */
+    int error; /* the last refusal's; 0: there was none */
 };
 
 /* The call has just ended with `error` (0: it succeeded). Whether to make it again: after a pause, in which nothing is
- * a cancellation point. Not after UNIRUN_SPAWN_RETRY_MS of pauses in total; and once that has been waited for in vain,
+ * a cancellation point. Not after UNIRUN_SPAWN_RETRY_MS of pauses in total, whatever
+ * the clock says: the same situation gives the same number of them; and once that has been waited for in vain,
  * not at all until a process was made again, so that a program that forks until it fails does not crawl. Never in a
  * signal handler, nor where the process has restricted its system calls. Keeps errno. */
 bool retry_again(struct retry *retry, int error);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/place.h"
 #include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/report/line.h"
@@ -124,7 +125,7 @@ static bool has_stack(void)
     return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
 }
 
-static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller, pid_t self)
+static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller, pid_t writer)
 {
     char name[120];
     struct line line;
@@ -132,7 +133,7 @@ static __attribute__((noinline)) bool say(struct downgrade *d, const void *calle
     d->object = name;
     line_downgrade(&line, format, d);
     /* A handler may have forked while we were here: the child must not say its parent's line. */
-    return self == getpid() && output_write(line.text, line.length);
+    return writer == getpid() && output_write(line.text, line.length);
 }
 
 static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count, const char *detail)
@@ -170,6 +171,7 @@ void report_downgrade_for(enum symbol call, enum reason reason, const void *call
     if (!load_relaxed(&counts.owner))
         store_relaxed(&counts.owner, getpid());
     uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */
+    place_show_downgrade();
     store_relaxed(&kind->caller, caller);
     if (is_due(count, load_relaxed(&kind->said)))
         say_kind(call, reason, kind, count, detail);

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/place.h"
 #include "shim/domain/recognise.h"
 #include "shim/libc.h"
 #include "shim/os.h"
@@ -163,6 +164,8 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, const struct at
     }
     worker_store_id(worker, id);
     record_born(worker);
+    if (!pool_is_forgotten())
+        place_join(); /* from its second thread on, a process is one that others see */
     return 0;
 }
 

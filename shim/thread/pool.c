@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/place.h"
 #include "shim/hot.h"
 #include "shim/lock.h"
 #include "shim/os.h"
@@ -114,6 +115,7 @@ bool pool_is_forgotten(void)
 static void add_running(int more)
 {
     store_relaxed(&pool.running, pool.running + more);
+    place_show_threads((unsigned)pool.running, pool.idle_count);
 }
 
 int pool_running(void)

@@ -21,6 +21,7 @@ enum {
 int command_run(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_parity(int argc, char **argv);
+int command_ps(int argc, char **argv);
 int command_list(int argc, char **argv);
 
 /* What it is called in messages: "unirun", and "unirun NAME" from when a subcommand is known. */

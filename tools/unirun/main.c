@@ -14,6 +14,7 @@ static const struct {
     {"run", command_run, "run a program under the shim"},
     {"doctor", command_doctor, "say whether the shim works here, and what it would see of a program"},
     {"parity", command_parity, "check the shim's symbols against the C library's"},
+    {"ps", command_ps, "list the programs that share the CPUs"},
     {"list", command_list, "list the reasons, settings or symbols"},
 };
 
