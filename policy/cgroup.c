@@ -84,9 +84,9 @@ void cgroup_membership_line(struct cgroup_membership *membership, const char *li
     struct text path = {line, length};
     struct text id = cut(&path, ':');
     struct text controllers = cut(&path, ':');
-    enum cgroup_version version = is(id, "0") && !controllers.length ? CGROUP_V2
-                                  : list_has(controllers, "cpu")     ? CGROUP_V1
-                                                                     : CGROUP_NONE;
+    enum cgroup_version version = is(id, "0") && !controllers.length              ? CGROUP_V2
+                                  : list_has(controllers, membership->controller) ? CGROUP_V1
+                                                                                  : CGROUP_NONE;
     if (version == CGROUP_NONE || (version == CGROUP_V2 && membership->version == CGROUP_V1))
         return;
     membership->doubt = version == membership->version || !is_plain_path(path) || path.length >= CGROUP_PATH;
@@ -123,11 +123,11 @@ static bool parse_mount(struct text line, struct mount *mount)
     return mount->type.length > 0;
 }
 
-static bool is_mount_of(const struct mount *mount, enum cgroup_version version)
+static bool is_mount_of(const struct mount *mount, const struct cgroup_membership *membership)
 {
-    if (version == CGROUP_V2)
+    if (membership->version == CGROUP_V2)
         return is(mount->type, "cgroup2");
-    return is(mount->type, "cgroup") && list_has(mount->super_options, "cpu");
+    return is(mount->type, "cgroup") && list_has(mount->super_options, membership->controller);
 }
 
 /* Whether the cgroup `path` is `root` or below it. Both without final slash. */
@@ -145,7 +145,7 @@ bool cgroup_mount_line(const char *line, size_t length, const struct cgroup_memb
                        struct cgroup_place *place)
 {
     struct mount mount;
-    if (!parse_mount((struct text){line, length}, &mount) || !is_mount_of(&mount, membership->version))
+    if (!parse_mount((struct text){line, length}, &mount) || !is_mount_of(&mount, membership))
         return false;
 
     /* The directory's buffer holds the root first: what remains of the path is taken from the membership. */

@@ -1,4 +1,4 @@
-/* How many CPUs the cgroups of a process allow: text of the kernel's files in, a place or a number out.
+/* What the cgroups of a process allow it: text of the kernel's files in, a place or a number out.
  *
  * Pure: no system call, allocation, clock or global. One rule decides every unclear case: a limit that is not certain
  * is no limit, because a wrong one would slow a program down for no reason that its owner could find. */
@@ -11,11 +11,12 @@
 /* The longest path of a cgroup that is looked at, with its final NUL; a longer one is in doubt. */
 enum { CGROUP_PATH = 1024 };
 
-/* Which hierarchy has the CPU controller of a process. */
+/* Which hierarchy has the controller that is asked about. */
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
 /* Where a process is in a hierarchy, as /proc/self/cgroup says it. */
 struct cgroup_membership {
+    const char *controller; /* "cpu", "pids": set by who asks */
     enum cgroup_version version;
     bool doubt; /* the file contradicts itself, or has a path that cannot be followed */
     size_t length;
@@ -29,8 +30,8 @@ struct cgroup_place {
     char directory[CGROUP_PATH];
 };
 
-/* Takes in one line of /proc/self/cgroup, without its newline. Start with an all-zero struct and call it for every
- * line. A v1 hierarchy with the cpu controller goes before v2: the controller is in one of them only. */
+/* Takes in one line of /proc/self/cgroup, without its newline. Start with a struct of zeroes but for `controller` and
+ * call it for every line. A v1 hierarchy with the controller goes before v2: it is in one of them only. */
 void cgroup_membership_line(struct cgroup_membership *membership, const char *line, size_t length);
 
 /* Whether the file, read to its end, told a place that can be looked for. */

@@ -104,6 +104,22 @@ bool os_read_file(const char *path, char *text, size_t size)
     return got > 0;
 }
 
+bool os_read_at(int fd, void *out, size_t size, int64_t offset)
+{
+    int saved = errno;
+    bool whole = SYSTEM_CALL(SYS_pread64, fd, out, size, offset) == (long)size;
+    errno = saved;
+    return whole;
+}
+
+bool os_write_at(int fd, const void *from, size_t size, int64_t offset)
+{
+    int saved = errno;
+    bool whole = SYSTEM_CALL(SYS_pwrite64, fd, from, size, offset) == (long)size;
+    errno = saved;
+    return whole;
+}
+
 int os_allocate(int fd, size_t size)
 {
     int saved = errno, error = error_of(SYSTEM_CALL(SYS_fallocate, fd, 0, (off_t)0, (off_t)size));

@@ -28,6 +28,10 @@ int os_stat(const char *path, struct stat *out);
 /* What is read from the start of the file at `path`, up to size - 1 bytes, with a NUL behind it. False: nothing. */
 bool os_read_file(const char *path, char *text, size_t size);
 
+/* pread(2) and pwrite(2) of a few bytes; whether it was all of them. */
+bool os_read_at(int fd, void *out, size_t size, int64_t offset);
+bool os_write_at(int fd, const void *from, size_t size, int64_t offset);
+
 /* Gives a file of a memory file system all of its memory. */
 int os_allocate(int fd, size_t size);
 

@@ -1,7 +1,7 @@
 #include "shim/verdict.h"
 
 #include "shim/domain/counts.h"
-#include "shim/domain/turn.h"
+#include "shim/domain/place.h"
 #include "shim/libc.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
@@ -19,7 +19,7 @@ void verdict_start(bool tidy)
     counts_start();
     can |= 1u << REQUEST_PROCESS | 1u << REQUEST_CPU_COUNT;
     attributes_defaults_changed();
-    turn_start();
+    place_start();
     if (pool_start(settings.pool_max, settings.idle_ms, tidy) && worker_start())
         can |= 1u << REQUEST_THREAD;
 }

@@ -14,10 +14,11 @@
 
 /* ---- processes ---- */
 
-/* What /proc/PID/stat says of a process (proc(5), fields 1, 3, 20 and 22; the name before the state may contain
+/* What /proc/PID/stat says of a process (proc(5), fields 1, 3, 14, 15, 20 and 22; the name before the state may contain
  * anything, and ends with the last parenthesis). */
 struct stat_line {
     uint32_t pid, threads, start; /* start: what is left of it tells two processes of one number apart */
+    uint32_t ticks;               /* user and system time, of all its threads */
     char state;
 };
 
@@ -40,12 +41,17 @@ static bool read_stat(const char *path, struct stat_line *line)
     if (!at || at[1] != ' ')
         return false;
     line->state = at[2];
+    line->ticks = 0;
     for (int field = 2; field < 22; field++) {
+        uint32_t number;
         at = strchr(at + 1, ' ');
         if (!at)
             return false;
+        read_number(at + 1, &number);
+        if (field == 13 || field == 14)
+            line->ticks += number;
         if (field == 19)
-            read_number(at + 1, &line->threads);
+            line->threads = number;
     }
     read_number(at + 1, &line->start);
     return true;
@@ -72,8 +78,15 @@ static void put_path(char *path, uint32_t pid)
 
 enum life member_life(uint64_t owner)
 {
+    struct pulse pulse;
+    return member_look(owner, &pulse);
+}
+
+enum life member_look(uint64_t owner, struct pulse *pulse)
+{
     char path[32];
     struct stat_line line;
+    *pulse = (struct pulse){.is_runnable = true};
     uint32_t pid = (uint32_t)owner;
     if (pid == 0 || pid > INT32_MAX)
         return LIFE_DEAD;
@@ -89,6 +102,7 @@ enum life member_life(uint64_t owner)
         return LIFE_ALIVE; /* no /proc */
     if (line.start != (uint32_t)(owner >> 32) || has_ended(&line))
         return LIFE_DEAD;
+    *pulse = (struct pulse){line.ticks, line.state == 'R'};
     return line.state == 'T' || line.state == 't' ? LIFE_STOPPED : LIFE_ALIVE;
 }
 
@@ -118,6 +132,11 @@ static struct table_row *own(struct table_row *row)
     store_relaxed(&row->want.demand, 0);
     store_relaxed(&row->activity, 0);
     store_relaxed(&row->waiting, 0);
+    store_relaxed(&row->seat, SEAT_NONE);
+    store_relaxed(&row->queued, 0);
+    store_relaxed(&row->running, 0);
+    store_relaxed(&row->parked, 0);
+    store_relaxed(&row->downgrades, 0);
     name_row(row);
     return row;
 }
@@ -176,5 +195,6 @@ void member_clear(struct table_row *row, uint64_t owner)
     /* In this order: a row without an owner may be taken at once, and must want nothing then. What else is in it is the
      * next owner's to clear; several may clear one dead owner's row, the last of them late. */
     store_relaxed(&row->want.demand, 0);
+    store_relaxed(&row->seat, SEAT_NONE);
     try_row(row, owner, 0);
 }

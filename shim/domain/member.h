@@ -13,6 +13,14 @@ enum life { LIFE_DEAD, LIFE_STOPPED, LIFE_ALIVE };
 /* Of the process that `owner` names. In doubt it is alive. Reads a file: for slow paths. */
 enum life member_life(uint64_t owner);
 
+/* The same, with what tells whether it computes: the CPU time that it has had, in the ticks of times(2), and whether
+ * its main thread wants the CPU just now. Where /proc does not tell, that one does. */
+struct pulse {
+    uint32_t ticks;
+    bool is_runnable;
+};
+enum life member_look(uint64_t owner, struct pulse *pulse);
+
 /* The calling process's owner word. */
 uint64_t member_self(void);
 

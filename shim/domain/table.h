@@ -10,7 +10,7 @@
 
 #include "policy/share.h"
 
-enum { TABLE_VERSION = 1, TABLE_ROWS = 1024, TABLE_NAME = 16 };
+enum { TABLE_VERSION = 2, TABLE_ROWS = 1024, TABLE_NAME = 16 };
 
 /* A row belongs to its owner, who alone writes it; except that others may set `demand` to 0 when the owner does not use
  * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
@@ -19,13 +19,21 @@ struct table_row {
     uint32_t waiting;   /* in wait for a turn: when it last said so, in milliseconds; 0: it is not */
     uint32_t waited_ms; /* in total */
     char name[TABLE_NAME]; /* the program's, for those who look on; not terminated where it fills the field */
-    uint64_t reserved[4];
+    uint64_t seat;         /* admission: SEAT_ states below, and its place in the line << SEAT_SHIFT */
+    uint32_t queued;       /* in line for a seat: when it last said so, in milliseconds; 0: it is not */
+    uint32_t running;      /* for those who look on: tasks in managed threads, */
+    uint32_t parked;       /* threads without one, */
+    uint32_t downgrades;   /* and downgrades so far */
+    uint64_t reserved;
     uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32; a cache line of its
                           own */
     uint64_t reserved2[7];
     struct share_want want; /* demand is written last, and read first */
     uint32_t pad[28];
 } __attribute__((aligned(64)));
+
+/* row.seat, which its owner alone writes: of a program that computes, and has a CPU or waits for one. */
+enum { SEAT_NONE, SEAT_WAITS, SEAT_TAKEN, SEAT_MASK = 3, SEAT_SHIFT = 2 };
 
 /* turn: whose it is, and a number that changes with everything that may change who runs. Its low half is the futex that
  * waiters sleep on, so every change wakes them by itself.
@@ -39,7 +47,10 @@ struct table {
     uint32_t pad[13];
     uint64_t turn;
     uint64_t pad2[7];
-    uint64_t pad3[496];
+    uint64_t tickets; /* places in the line that were given out */
+    uint32_t moves;   /* changes when a seat becomes free, or the line moves: the futex of those who are in it */
+    uint32_t pad3[13];
+    uint64_t pad4[488];
     struct table_row row[TABLE_ROWS];
 };
 

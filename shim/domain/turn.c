@@ -7,8 +7,8 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/member.h"
+#include "shim/domain/place.h"
 #include "shim/libc.h"
-#include "shim/lock.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
@@ -24,64 +24,6 @@ enum {
     LONGEST_NAP = 100 * MILLISECOND,
     LOOK = 20 * MILLISECOND, /* one that has not moved for so long is looked at: stopped, dead? */
 };
-
-/* ---- our place in the table: none in a fork child, however it was forked ---- */
-
-static union {
-    struct {
-        lock_word joining;
-        bool alone;          /* no domain: nobody to wait for */
-        struct table *table; /* a child maps it again: it may be another user's by then */
-        struct table_row *row;
-        uint32_t index;
-        uint32_t stay; /* which of `stays` this is */
-        uint64_t owner;
-        unsigned share;   /* of our malleable gangs, under `granted` */
-        uint64_t granted; /* while self.table->turn is this, our gangs run; 0, which no turn is: never */
-    };
-    char page[OS_PAGE];
-} self __attribute__((aligned(OS_PAGE)));
-
-/* How often this process, and those that it was forked from, have joined. A region that was entered in one stay is not
- * left in another. Under the lock. */
-static uint32_t stays;
-
-static void join_domain(enum symbol call, const void *caller)
-{
-    lock(&self.joining);
-    if (!self.row && !self.alone) {
-        struct table_row *row = NULL;
-        /* Not at start-up: most programs have no team. */
-        bool is_wiped = park_start() && os_wipe_in_children(&self, sizeof self) == 0;
-        if (!self.table && is_wiped)
-            self.table = table_map(settings.domain);
-        self.owner = member_self();
-        if (self.table)
-            row = member_take_row(self.table, self.owner);
-        self.alone = !row;
-        if (row) {
-            self.stay = stays = stays % UINT16_MAX + 1;
-            self.index = (uint32_t)(row - self.table->row);
-            store_release(&self.row, row); /* with the rest of `self` */
-        }
-    }
-    bool alone = self.alone;
-    unlock(&self.joining);
-    if (alone)
-        report_downgrade(call, REASON_DOMAIN, caller);
-}
-
-/* Somebody has damaged the table, or taken us for dead. */
-static bool is_ours(const struct table_row *row)
-{
-    return table_is_sound(self.table) && load_relaxed(&row->owner) == self.owner;
-}
-
-static void leave_domain(void)
-{
-    store_relaxed(&self.alone, true);
-    store_release(&self.row, NULL);
-}
 
 /* ---- the turn word ---- */
 
@@ -411,7 +353,7 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
     int64_t begin = 0;
     struct wait wait = {.watching = 0};
     bool parked = false;
-    while (is_ours(row)) {
+    while (place_is_ours(row)) {
         announce(row, gang); /* again: somebody may have taken us for idle, or for dead */
         int64_t now = os_now();
         uint64_t turn = load_turn();
@@ -449,19 +391,16 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
 /* Our row, after joining if need be; NULL: there is no domain to wait in. */
 static struct table_row *row_to_wait_in(enum symbol call, const void *caller)
 {
-    if (load_relaxed(&self.alone))
-        return NULL;
-    struct table_row *row = load_acquire(&self.row);
-    if (!row) {
-        join_domain(call, caller);
-        row = load_acquire(&self.row);
-    }
-    if (row && !is_ours(row)) {
-        leave_domain();
+    if (!park_start())
+        place_abandon();
+    struct table_row *row = place_join();
+    if (row && place_is_ours(row))
+        return row;
+    if (row)
+        place_abandon();
+    if (place_is_missed())
         report_downgrade(call, REASON_DOMAIN, caller);
-        return NULL;
-    }
-    return row;
+    return NULL;
 }
 
 static __attribute__((noinline)) bool enter_slowly(struct gang *gang)
@@ -489,7 +428,7 @@ static bool is_in_gang(void)
 
 bool turn_enter(struct gang *gang)
 {
-    struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see join_domain() */
+    struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see place_join() */
     if (is_in_gang())
         return false;
     if (row && is_announced(row, gang) && step_in(row, load_acquire(&self.granted)))
@@ -518,26 +457,14 @@ void turn_abandon(void)
 
 void turn_quit(void)
 {
-    struct table_row *row = load_acquire(&self.row);
-    if (!row || (uint32_t)self.owner != (uint32_t)getpid())
-        return;
-    store_release(&self.row, NULL);
-    if (is_ours(row)) {
-        member_clear(row, self.owner);
+    if (place_leave())
         touch_turn();
-    }
 }
 
 void turn_stop(void)
 {
     turn_quit();
     store_relaxed(&self.alone, true);
-}
-
-void turn_start(void)
-{
-    if (strcmp(settings.domain, "private") == 0)
-        self.alone = true;
 }
 
 __attribute__((destructor)) static void at_exit(void)

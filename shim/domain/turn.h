@@ -35,7 +35,4 @@ void turn_quit(void);
 /* From now on no gang of this process waits for a turn: it may no longer make the system calls. */
 void turn_stop(void);
 
-/* Once, at start-up. */
-void turn_start(void);
-
 #endif

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "shim/object.h"
+#include "shim/process/retry.h"
 #include "shim/team/runtime.h"
 #include "shim/thread/spin.h"
 
@@ -20,6 +21,7 @@ void fork_after_in_parent(void)
 void fork_after_in_child(void)
 {
     object_postfork();
+    retry_forget();
     spin_forget();            /* those who were on their way into the pool, or span, are gone */
     runtime_postfork_child(); /* and so are the runtimes' threads */
 }

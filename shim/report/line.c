@@ -153,6 +153,10 @@ void line_downgrade(struct line *line, enum log_format format, const struct down
     put_text(line, d->call);
     put_text(line, " downgraded to stdlib behaviour: ");
     put_value(line, reason->why, 300, json);
+    if (d->detail && *d->detail) {
+        put_text(line, ": ");
+        put_value(line, d->detail, 160, json);
+    }
     put_text(line, json ? "\",\"call\":\"" : " (reason=");
     if (json) {
         put_text(line, d->call);

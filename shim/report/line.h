@@ -11,7 +11,7 @@
 #include "policy/reason.h"
 
 /* Far below PIPE_BUF, so that a pipe takes a line whole. */
-enum { LINE_MOST = 640 };
+enum { LINE_MOST = 800 };
 
 struct line {
     size_t length;
@@ -26,6 +26,7 @@ struct downgrade {
     const char *object; /* the file name of the object that made the call */
     uintptr_t offset;   /* of the call in that object, in bytes */
     uint64_t count;     /* how often this call has been downgraded for this reason */
+    const char *detail; /* of this very case, behind the reason's text; NULL or empty: nothing */
 };
 
 /* Each writes one whole line, newline included, over what `line` held. What does not fit is cut inside a value, never

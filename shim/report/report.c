@@ -109,7 +109,7 @@ static uintptr_t locate(const void *address, char *name, size_t size)
 /* ---- saying it ---- */
 
 /* A handler on a small alternate stack has no room for a line: then it is only counted. */
-enum { STACK_NEEDED = 3072 };
+enum { STACK_NEEDED = 3328 };
 
 static bool has_stack(void)
 {
@@ -130,11 +130,12 @@ static __attribute__((noinline)) bool say(struct downgrade *d, const void *calle
     return d->pid == getpid() && output_write(line.text, line.length);
 }
 
-static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count)
+static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count, const char *detail)
 {
     uint64_t before;
     int saved = errno;
-    struct downgrade d = {.pid = getpid(), .call = switchboard_name(call), .reason = reason, .count = count};
+    struct downgrade d = {
+        .pid = getpid(), .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
     if (!load_relaxed(&stopped) && has_stack() && claim(kind, count, &before) &&
         !say(&d, load_relaxed(&kind->caller)) && d.pid == getpid())
         give_back(kind, count, before);
@@ -142,6 +143,11 @@ static void say_kind(enum symbol call, enum reason reason, struct kind *kind, ui
 }
 
 void report_downgrade(enum symbol call, enum reason reason, const void *caller)
+{
+    report_downgrade_for(call, reason, caller, NULL);
+}
+
+void report_downgrade_for(enum symbol call, enum reason reason, const void *caller, const char *detail)
 {
     struct kind *kind = &counts.kinds[call][reason];
     if (load_relaxed(&stopped))
@@ -151,7 +157,7 @@ void report_downgrade(enum symbol call, enum reason reason, const void *caller)
     uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */
     store_relaxed(&kind->caller, caller);
     if (level != LOG_OFF && is_due(count, load_relaxed(&kind->said)))
-        say_kind(call, reason, kind, count);
+        say_kind(call, reason, kind, count, detail);
 }
 
 void report_process(enum reason reason, const void *culprit)
@@ -250,7 +256,7 @@ void report_totals(void)
             if (!is_owner && owner != getpid())
                 return;
             is_owner = true;
-            say_kind(call, reason, kind, count);
+            say_kind(call, reason, kind, count, NULL);
         }
     }
 }

@@ -20,6 +20,9 @@ void report_start(enum log level, enum log_format format);
 /* Counts a downgraded call made by the code at `caller` (a return address), and says it if it is due. */
 void report_downgrade(enum symbol call, enum reason reason, const void *caller);
 
+/* The same, with what is special about this very case: it follows the reason's text, if this case is said at all. */
+void report_downgrade_for(enum symbol call, enum reason reason, const void *caller, const char *detail);
+
 /* Says that the whole process is not managed; `culprit` is an address in the object that is the reason, or NULL for the
  * program itself. */
 void report_process(enum reason reason, const void *culprit);

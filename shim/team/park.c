@@ -87,7 +87,10 @@ void park_end(void)
 
 bool park_start(void)
 {
-    return os_wipe_in_children(&parking, sizeof parking) == 0;
+    static bool is_wiped; /* relaxed: stands for nothing else */
+    if (!load_relaxed(&is_wiped))
+        store_relaxed(&is_wiped, os_wipe_in_children(&parking, sizeof parking) == 0);
+    return load_relaxed(&is_wiped);
 }
 
 /* A runtime that ends its threads when the process ends must find them awake. */

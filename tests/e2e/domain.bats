@@ -9,7 +9,7 @@ setup() {
     load helper
     [ -x "$PROGRAMS/teams_work" ] || skip "built without OpenMP"
     export UNIRUN_DOMAIN=domain-$BATS_ROOT_PID-$BATS_TEST_NUMBER
-    file=/dev/shm/unirun-1.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN
+    file=/dev/shm/unirun-2.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN
     # Where another user can read it.
     public=$(mktemp -d /tmp/unirun-public.XXXXXX)
     chmod 755 "$public"
@@ -286,7 +286,7 @@ END
     managed setpriv --reuid=64321 --regid=64321 --clear-groups "${work[@]}"
     worked
     [ "$(stat -c %u "$file")" -eq 0 ]
-    [ "$(stat -c %u "${file/unirun-1.0./unirun-1.64321.}")" -eq 64321 ]
+    [ "$(stat -c %u "${file/unirun-2.0./unirun-2.64321.}")" -eq 64321 ]
 }
 
 @test "two PID namespaces have a file each" {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # fork and spawn in managed mode when the system refuses.
+# shellcheck disable=SC2030,SC2031  # each test has a shell of its own
 
 setup() {
     load helper
@@ -38,7 +39,49 @@ EOF
     limited 1 env LD_PRELOAD="$preload" UNIRUN_SPAWN_RETRY_MS=200 /usr/bin/python3 "$public/spawn.py"
     # The second failure comes at once: the first has shown that waiting does not help.
     [ "$output" = "(11, True) (11, False)" ]
-    [[ $stderr == *"fork downgraded to stdlib behaviour: "*"(reason=process-limit caller="*" count=1)" ]]
+    [[ $stderr == *"fork downgraded to stdlib behaviour: "*": RLIMIT_NPROC is 1; refused 9 times (reason=process-limit caller="*" count=1)"* ]]
+    [[ $stderr == *"(reason=process-limit caller="*" count=2)" ]]
+}
+
+# refused_at MOMENT...: what is said of forks in those moments, by a program that may have no child.
+refused_at() {
+    cp "$PROGRAMS/refused" "$public/"
+    limited 1 "$public/refused" "$@"
+    local plain=$output
+    limited 1 env LD_PRELOAD="$preload" UNIRUN_SPAWN_RETRY_MS=30 "$public/refused" "$@"
+    [ "$output" = "$plain" ]
+    said=$(sed -E 's/.*\(EAGAIN or ENOMEM\)(: )?(.*) \(reason=process-limit .* count=/\2|/' <<<"$stderr")
+}
+
+@test "a refused fork is tried again wherever it is made, but for signal handlers" {
+    local moment said
+    for moment in main deep coroutine; do
+        refused_at "$moment"
+        [ "$said" = "RLIMIT_NPROC is 1; refused 6 times|1)" ]
+    done
+    for moment in handler nodefer altstack; do
+        refused_at "$moment"
+        [ "$said" = "|1)" ]
+    done
+    # What is in vain once is not tried again, and the same situation gives the same lines.
+    for _ in 1 2 3; do
+        refused_at handler deep main handler main
+        [ "$said" = "$(printf '%s\n' "|1)" "|5)")" ]
+    done
+}
+
+@test "a cgroup's limit on processes is named" {
+    local cgroup=/sys/fs/cgroup/pids/unirun-$BATS_ROOT_PID
+    [ "$(id -u)" -eq 0 ] || skip "needs root to make a cgroup"
+    [ -d /sys/fs/cgroup/pids ] || cgroup=/sys/fs/cgroup/unirun-$BATS_ROOT_PID
+    mkdir "$cgroup"
+    echo 1 >"$cgroup/pids.max"
+    # shellcheck disable=SC2016  # for the inner shell
+    LD_PRELOAD='' run --separate-stderr /bin/bash -c 'echo $$ >"$1/cgroup.procs" && exec env LD_PRELOAD="$2" UNIRUN_SPAWN_RETRY_MS=30 "$3" main' \
+        bash "$cgroup" "$SHIM" "$PROGRAMS/refused"
+    rmdir "$cgroup"
+    [ "$output" = "main: Resource temporarily unavailable" ]
+    [[ $stderr == *": pids.max of $cgroup is 1; refused 6 times (reason=process-limit "* ]]
 }
 
 @test "a process that ends meanwhile makes room" {

@@ -15,7 +15,7 @@ static const char *text(void)
 static void a_downgrade_reads_as_documented(void **state)
 {
     (void)state;
-    struct downgrade d = {42, "pthread_create", REASON_MEMORY, "libfoo.so.1", 0x1f0, 7};
+    struct downgrade d = {42, "pthread_create", REASON_MEMORY, "libfoo.so.1", 0x1f0, 7, NULL};
     line_downgrade(&line, LOG_FORMAT_TEXT, &d);
     assert_string_equal(
         text(), "unirun[42]: RuntimeWarning: pthread_create downgraded to stdlib behaviour: there is no memory for "
@@ -27,6 +27,21 @@ static void a_downgrade_reads_as_documented(void **state)
                         "stdlib behaviour: there is no memory for the record of another managed thread\",\"call\":"
                         "\"pthread_create\",\"reason\":\"memory\",\"caller\":\"libfoo.so.1+0x1f0\","
                         "\"count\":7}\n");
+}
+
+static void what_is_special_about_a_downgrade_follows_its_reason(void **state)
+{
+    (void)state;
+    struct downgrade d = {42, "fork", REASON_PROCESS_LIMIT, "app", 0x10, 1, "RLIMIT_NPROC is \"20\"; refused 9 times"};
+    line_downgrade(&line, LOG_FORMAT_TEXT, &d);
+    assert_non_null(
+        strstr(text(), " (EAGAIN or ENOMEM): RLIMIT_NPROC is \"20\"; refused 9 times (reason=process-limit "));
+    line_downgrade(&line, LOG_FORMAT_JSON, &d);
+    assert_non_null(
+        strstr(text(), " (EAGAIN or ENOMEM): RLIMIT_NPROC is \\\"20\\\"; refused 9 times\",\"call\":\"fork\""));
+    d.detail = "";
+    line_downgrade(&line, LOG_FORMAT_TEXT, &d);
+    assert_non_null(strstr(text(), " (EAGAIN or ENOMEM) (reason=process-limit "));
 }
 
 static void a_complaint_reads_as_documented(void **state)
@@ -78,7 +93,7 @@ static void any_value_gives_exactly_one_line(void **state)
         assert_one_line("' is not one of a, b; using a\n");
         line_complaint(&line, LOG_FORMAT_JSON, 2147483647, &complaint);
         assert_one_line("\"setting\":\"UNIRUN_X\"}\n");
-        struct downgrade d = {2147483647, "pthread_create", REASON_PREEMPTED, value, UINTPTR_MAX, UINT64_MAX};
+        struct downgrade d = {2147483647, "pthread_create", REASON_PREEMPTED, value, UINTPTR_MAX, UINT64_MAX, value};
         line_downgrade(&line, LOG_FORMAT_TEXT, &d);
         assert_one_line("+0xffffffffffffffff count=18446744073709551615)\n");
         line_downgrade(&line, LOG_FORMAT_JSON, &d);
@@ -101,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_downgrade_reads_as_documented),
+        cmocka_unit_test(what_is_special_about_a_downgrade_follows_its_reason),
         cmocka_unit_test(a_complaint_reads_as_documented),
         cmocka_unit_test(the_line_about_threads_reads_as_documented),
         cmocka_unit_test(the_line_about_a_runtime_reads_as_documented),

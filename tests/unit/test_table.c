@@ -37,17 +37,24 @@ static int set_up(void **state)
 static void the_layout_is_that_of_its_version(void **state)
 {
     (void)state;
-    assert_int_equal(TABLE_VERSION, 1);
-    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0001));
+    assert_int_equal(TABLE_VERSION, 2);
+    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0002));
     assert_int_equal(TABLE_ROWS, 1024);
     FIELD(struct table, magic, 0, 8);
     FIELD(struct table, rows, 8, 4);
     FIELD(struct table, turn, 64, 8);
+    FIELD(struct table, tickets, 128, 8);
+    FIELD(struct table, moves, 136, 4);
     FIELD(struct table, row, 4096, 384 * 1024);
     FIELD(struct table_row, owner, 0, 8);
     FIELD(struct table_row, waiting, 8, 4);
     FIELD(struct table_row, waited_ms, 12, 4);
     FIELD(struct table_row, name, 16, 16);
+    FIELD(struct table_row, seat, 32, 8);
+    FIELD(struct table_row, queued, 40, 4);
+    FIELD(struct table_row, running, 44, 4);
+    FIELD(struct table_row, parked, 48, 4);
+    FIELD(struct table_row, downgrades, 52, 4);
     FIELD(struct table_row, activity, 64, 8);
     FIELD(struct table_row, want, 128, 136);
     FIELD(struct share_want, cpus, 0, 128);
@@ -91,9 +98,11 @@ static pid_t start_child(void)
 {
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0)
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves it behind */
         for (;;)
             pause();
+    }
     return child;
 }
 
@@ -216,7 +225,7 @@ static int make_table(void **state)
     snprintf(domain, sizeof domain, "unit-%d", getpid());
     if (stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
-    snprintf(path, sizeof path, "/dev/shm/unirun-1.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
+    snprintf(path, sizeof path, "/dev/shm/unirun-2.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
     unlink(path);
     table = table_map(domain);
     return table ? 0 : -1;

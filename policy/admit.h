@@ -1,0 +1,61 @@
+/* Which programs wait at their start until there is a CPU for them, and for how long.
+ *
+ * Only those that earlier runs have shown to compute: an unknown one is never held back, nor one that mostly waits.
+ * Who waits is served first come first served; as soon as one holds back for too long, it starts all the same.
+ *
+ * Pure: facts in, a verdict out. */
+#ifndef UNIRUN_POLICY_ADMIT_H
+#define UNIRUN_POLICY_ADMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- what is remembered of a program ---- */
+
+/* Its last runs in one word; 0: nothing is known. Any value can be read.
+ *
+ *   bits 0-7    score, signed: how many runs in a row have computed (positive) or waited (negative)
+ *   bits 8-31   what a run takes of the CPU, in milliseconds: a moving average of the last few that computed */
+typedef uint64_t admit_facts;
+
+/* One run, in milliseconds. */
+struct admit_run {
+    uint64_t cpu;  /* spent computing */
+    uint64_t busy; /* the same, and waiting for a CPU */
+    uint64_t wall;
+};
+
+enum { ADMIT_LEAST_CPU_MS = 10 };
+
+/* Whether the run says that the program computes: then it is worth remembering. */
+bool admit_computes(const struct admit_run *run);
+
+/* What is known after one more run. */
+admit_facts admit_learn(admit_facts facts, const struct admit_run *run);
+
+/* What the user says of the program (UNIRUN_CPU_BOUND, UNIRUN_IO_BOUND). */
+struct admit_hints {
+    bool cpu_bound, io_bound;
+};
+
+/* Whether a program of which that is known is to wait for a CPU. A hint decides where nothing speaks against it. */
+bool admit_is_cpu_bound(admit_facts facts, const struct admit_hints *hints);
+
+/* ---- the line ---- */
+
+/* How many may compute at a time: one for each of the `cpus`, and one more for the moments in which another waits; no
+ * more than `most`, if that is not 0. */
+unsigned admit_seats(unsigned cpus, unsigned most);
+
+struct admit_place {
+    unsigned seats, taken; /* there are, and are used */
+    unsigned ahead;        /* who wait before this one */
+    unsigned waited_ms;    /* since it came */
+    unsigned first_ms;     /* since it, or one before it, last could have started: since the line last moved */
+};
+
+/* Whether the one in that place starts now. `patience_ms` is how long a line may stand still. In all nobody waits for
+ * more than four times as long, nor for longer than 32 runs of its own take. */
+bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms);
+
+#endif

@@ -1,0 +1,53 @@
+/* This process's place in the domain: its row in the table. There is none in a fork child, however it was forked, until
+ * it takes one of its own. */
+#ifndef UNIRUN_SHIM_DOMAIN_PLACE_H
+#define UNIRUN_SHIM_DOMAIN_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/domain/table.h"
+#include "shim/lock.h"
+
+/* Whole pages, which the kernel hands to a fork child zeroed. */
+union place {
+    struct {
+        lock_word joining;
+        bool alone;            /* no domain: nobody to share with */
+        bool missed;           /* because it cannot be had, which nobody has said yet */
+        struct table *table;   /* a child maps it again: it may be another user's by then */
+        struct table_row *row; /* NULL: not joined. Written last, with release */
+        uint32_t index;
+        uint32_t stay; /* counts how often this process, and those that it was forked from, have joined */
+        uint64_t owner;
+        unsigned share;   /* turn.c: of our malleable gangs, under `granted` */
+        uint64_t granted; /* turn.c: while self.table->turn is this, our gangs run; 0, which no turn is: never */
+    };
+    char page[OS_PAGE];
+};
+extern union place self __attribute__((visibility("hidden")));
+
+/* Our row, after joining if need be; NULL: there is no domain, or none that can be trusted. Context: any thread, under
+ * no lock. Keeps errno, is no cancellation point. */
+struct table_row *place_join(void);
+
+/* The table, mapped if need be, without taking a row; NULL: there is none. Context: as place_join(). */
+struct table *place_table(void);
+
+/* Whether the row still is ours: nobody has damaged the table, or taken us for dead. */
+bool place_is_ours(const struct table_row *row);
+
+/* Whether the domain cannot be had although it was wanted. True once: for whoever says so. */
+bool place_is_missed(void);
+
+/* From now on this process has no domain. What it left in the table is for others to clear. */
+void place_abandon(void);
+
+/* Gives the row back, if this process has one; the next user joins again. Whether there was one. Nothing in a vfork
+ * child. Context: any, also a signal handler. */
+bool place_leave(void);
+
+/* Once, at start-up. */
+void place_start(void);
+
+#endif
