@@ -76,6 +76,17 @@ static void put_path(char *path, uint32_t pid)
     memcpy(path, "/stat", sizeof "/stat");
 }
 
+bool member_is_gone(uint64_t owner)
+{
+    uint32_t pid = (uint32_t)owner;
+    if (pid == 0 || pid > INT32_MAX)
+        return true;
+    int saved = errno;
+    bool gone = libc.kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    errno = saved;
+    return gone;
+}
+
 enum life member_life(uint64_t owner)
 {
     struct pulse pulse;
@@ -87,17 +98,11 @@ enum life member_look(uint64_t owner, struct pulse *pulse)
     char path[32];
     struct stat_line line;
     *pulse = (struct pulse){.is_runnable = true};
-    uint32_t pid = (uint32_t)owner;
-    if (pid == 0 || pid > INT32_MAX)
-        return LIFE_DEAD;
-    int saved = errno;
-    bool gone = libc.kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-    errno = saved;
-    if (gone)
+    if (member_is_gone(owner))
         return LIFE_DEAD;
     if (!(owner >> 32))
         return LIFE_ALIVE; /* see member_self() */
-    put_path(path, pid);
+    put_path(path, (uint32_t)owner);
     if (!read_stat(path, &line))
         return LIFE_ALIVE; /* no /proc */
     if (line.start != (uint32_t)(owner >> 32) || has_ended(&line))

@@ -385,7 +385,7 @@ counted() {
 }
 
 @test "kill -9 of a member while it waits" {
-    hold one inside UNIRUN_PATIENCE_MS=60000
+    hold one computing UNIRUN_PATIENCE_MS=60000
     local first=$held
     env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=60000 "$public/teams_work" 300 2 >/dev/null 2>&1 3>&- &
     local second=$!
@@ -434,11 +434,35 @@ counted() {
 }
 
 @test "a long region is waited for with patience, and no longer" {
-    hold one inside
+    hold one computing
     UNIRUN_PATIENCE_MS=50 managed "${work[@]}"
     [ "$status" -eq 0 ]
     [ "$output" = "$expected" ]
     [[ $stderr == "unirun["*"GOMP_parallel downgraded to stdlib behaviour: "*"(reason=turn caller=teams_work+0x"* ]]
+    release one
+    ended_well one
+    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
+}
+
+@test "in a long line everybody waits until those before have had their turns" {
+    local number
+    for number in {1..16}; do
+        env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=400 timeout 60 "$public/teams_work" 75 2 2000 \
+            >"$BATS_TEST_TMPDIR/out$number" 2>"$BATS_TEST_TMPDIR/err$number" 3>&- &
+        started+=($!)
+    done
+    wait "${started[@]}"
+    expected=$("$public/teams_work" 75 2)
+    for number in {1..16}; do
+        [ "$(cat "$BATS_TEST_TMPDIR/out$number")" = "$expected" ]
+    done
+    [ -z "$(cat "$BATS_TEST_TMPDIR"/err*)" ]
+}
+
+@test "a member whose team is blocked in a region lends its turn" {
+    hold one inside UNIRUN_PATIENCE_MS=60000
+    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
+    worked
     release one
     ended_well one
     [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
@@ -466,7 +490,7 @@ counted() {
     # shellcheck disable=SC2016
     run timeout 50 unshare -p -f bash -c '
         cd "$1" && mkfifo in
-        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_hold inside <in >out 2>err 3>&- &
+        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_hold computing <in >out 2>err 3>&- &
         exec 9>in
         until grep -q there out; do sleep 0.01; done
         UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_work 300 2 >out2 2>err2
