@@ -183,8 +183,20 @@ static void clear_dead(struct table *table)
     }
 }
 
+/* So that those who were killed do not make everybody's table longer. */
+static void clear_gone(struct table *table)
+{
+    uint32_t rows = load_relaxed(&table->rows);
+    for (uint32_t i = 0; i < rows && i < TABLE_ROWS; i++) {
+        uint64_t owner = load_relaxed(&table->row[i].owner);
+        if (owner && member_is_gone(owner))
+            member_clear(&table->row[i], owner);
+    }
+}
+
 struct table_row *member_take_row(struct table *table, uint64_t owner)
 {
+    clear_gone(table);
     struct table_row *row = find_row(table, owner);
     if (!row) {
         clear_dead(table);

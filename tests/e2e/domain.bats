@@ -526,16 +526,17 @@ busy_end_well() {
     ended_well second
 }
 
-@test "members join, leave, are killed and stopped while others work" {
+# chaos SEED: of what happens to whom; when is the machine's affair.
+chaos() {
     local round pid
-    RANDOM=20240607 # what happens to whom; when is the machine's affair
+    RANDOM=$1
     start_busy
-    for round in {1..30}; do
+    for round in {1..100}; do
         env LD_PRELOAD="$preload" UNIRUN_QUANTUM_MS=5 UNIRUN_PATIENCE_MS=100 \
             "$public/teams_work" $((RANDOM % 100)) 2 200 >/dev/null 2>&1 3>&- &
         pid=$!
         started+=("$pid")
-        sleep "0.0$((RANDOM % 90 + 10))"
+        sleep "0.0$((RANDOM % 3))$((RANDOM % 10))"
         case $((round % 3)) in
         0) kill -KILL "$pid" 2>/dev/null || true ;;
         1) kill -STOP "$pid" 2>/dev/null || true ;;
@@ -543,8 +544,19 @@ busy_end_well() {
         esac
     done
     busy_end_well
+    kill -KILL "${started[@]}" 2>/dev/null || true
+    wait "${started[@]}" || true
     managed "${work[@]}"
     worked
+    [ -z "$(members)" ]
+}
+
+@test "members join, leave, are killed and stopped while others work" {
+    chaos 20240607
+}
+
+@test "members join, leave, are killed and stopped in another order while others work" {
+    chaos 20240608
 }
 
 @test "a table that somebody fills with garbage while programs work" {
