@@ -77,8 +77,7 @@ static void put_path(char *path, uint32_t pid)
     memcpy(path, "/stat", sizeof "/stat");
 }
 
-/* By the number alone: another process may have it by now. */
-static bool is_gone(uint64_t owner)
+bool member_is_gone(uint64_t owner)
 {
     uint32_t pid = (uint32_t)owner;
     if (pid == 0 || pid > INT32_MAX)
@@ -100,12 +99,11 @@ enum life member_look(uint64_t owner, struct pulse *pulse)
     char path[32];
     struct stat_line line;
     *pulse = (struct pulse){.is_runnable = true};
-    uint32_t pid = (uint32_t)owner;
-    if (is_gone(owner))
+    if (member_is_gone(owner))
         return LIFE_DEAD;
     if (!(owner >> 32))
         return LIFE_ALIVE; /* see member_self() */
-    put_path(path, pid);
+    put_path(path, (uint32_t)owner);
     if (!read_stat(path, &line))
         return LIFE_ALIVE; /* no /proc */
     if (line.start != (uint32_t)(owner >> 32) || has_ended(&line))
@@ -164,7 +162,7 @@ static struct table_row *find_row(struct table *table, uint64_t owner)
             uint64_t now = load_relaxed(&table->row[i].owner);
             if (now == owner)
                 return &table->row[i];
-            if (now && is_gone(now)) {
+            if (now && member_is_gone(now)) {
                 member_clear(&table->row[i], now);
                 now = 0;
             }

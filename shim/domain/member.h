@@ -21,6 +21,10 @@ struct pulse {
 };
 enum life member_look(uint64_t owner, struct pulse *pulse);
 
+/* Whether there is no such process any more, as far as one system call tells: one that has ended may still be there,
+ * and its number may be another one's by now. */
+bool member_is_gone(uint64_t owner);
+
 /* The calling process's owner word. */
 uint64_t member_self(void);
 

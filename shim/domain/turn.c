@@ -17,12 +17,13 @@
 
 enum {
     MILLISECOND = 1000000,
-    GRACE = 2 * MILLISECOND, /* a member that runs nothing for so long between regions lends its CPUs */
-    MOST_BEFORE = 64,        /* members whose turns are waited for */
-    HEARTBEAT_MS =
-        500, /* who waits and was not heard of for so long does not wait any more: stopped, or gone by longjmp */
-    LONGEST_NAP = 100 * MILLISECOND,
-    LOOK = 20 * MILLISECOND, /* one that has not moved for so long is looked at: stopped, dead? */
+    GRACE = 2 * MILLISECOND,     /* a member that runs nothing for so long between regions lends its CPUs */
+    LOOK = 20 * MILLISECOND,     /* one that has not moved for so long is looked at: stopped, dead, blocked? */
+    BLOCKED = 250 * MILLISECOND, /* a team that has not computed for so long waits for something, and lends them too */
+    LONGEST_NAP = 200 * MILLISECOND,
+    HEARTBEAT_MS = 500, /* who waits and was not heard of for so long does not any more: stopped, or gone by longjmp */
+    MOST_BEFORE = 64,   /* members whose turns are waited for */
+    NEAR = 8,           /* so many in line are woken by what happens; those behind them look in now and then */
 };
 
 /* ---- the turn word ---- */
@@ -137,10 +138,13 @@ struct watch {
     uint64_t activity;
     int64_t since; /* it has been seen like this */
     int64_t looked;
+    int64_t computed; /* it was last seen to */
+    uint32_t ticks;
 };
 
 struct wait {
     unsigned rank; /* how many wait before us */
+    unsigned most; /* there ever were */
     unsigned refused;
     bool blocked; /* somebody who may not run is still inside */
     struct watch watched[WATCHED];
@@ -159,6 +163,15 @@ static struct watch *watch_of(struct wait *wait, unsigned index)
     return watch;
 }
 
+/* Whether the program has used no CPU for a while, and its main thread does not want one. */
+static bool is_blocked(struct watch *watch, const struct pulse *pulse, int64_t now)
+{
+    if (pulse->is_runnable || pulse->ticks != watch->ticks)
+        watch->computed = now;
+    watch->ticks = pulse->ticks;
+    return now - watch->computed >= BLOCKED;
+}
+
 /* A member that has, or keeps, CPUs: takes them from it if it does nothing with them. */
 static void watch_member(struct wait *wait, unsigned index, int64_t now)
 {
@@ -166,23 +179,25 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
     struct watch *watch = watch_of(wait, index);
     uint64_t activity = load_relaxed(&row->activity);
     if (activity != watch->activity) {
-        *watch = (struct watch){index, activity, now, now};
+        *watch = (struct watch){index, activity, now, now, now, 0};
         return;
     }
     if (!(uint32_t)activity && !is_waiting(row, now) && now - watch->since >= GRACE) {
         lapse(row);
     } else if (now - watch->looked >= LOOK) {
         uint64_t owner = load_relaxed(&row->owner);
-        enum life life = member_life(owner);
+        struct pulse pulse;
+        enum life life = member_look(owner, &pulse);
         watch->looked = now;
         if (life == LIFE_DEAD)
             member_clear(row, owner);
-        if (life != LIFE_ALIVE)
+        if (life != LIFE_ALIVE || ((uint32_t)activity && is_blocked(watch, &pulse, now)))
             lapse(row);
     }
 }
 
-/* Rows of the dead, and those that never were anybody's, are not waited for. */
+/* Rows of the dead, and those that never were anybody's, are not waited for. What one system call does not tell of
+ * them, watch_member() finds out. */
 static void clear_dead(void)
 {
     uint32_t rows = load_relaxed(&self.table->rows);
@@ -190,7 +205,7 @@ static void clear_dead(void)
     for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++) {
         struct table_row *row = &self.table->row[i];
         uint64_t owner = load_relaxed(&row->owner);
-        if (!load_relaxed(&row->want.demand) || (owner && member_life(owner) != LIFE_DEAD))
+        if (!load_relaxed(&row->want.demand) || !member_is_gone(owner))
             continue;
         any = true;
         store_relaxed(&row->want.demand, 0);
@@ -220,6 +235,7 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
         struct table_row *row = &self.table->row[index];
         if (index == self.index) {
             wait->rank = wait->refused;
+            wait->most = wait->rank > wait->most ? wait->rank : wait->most;
         } else if (load_relaxed(&row->want.demand)) {
             bool inside = is_inside(row);
             wait->blocked |= inside && !runs[index];
@@ -290,11 +306,18 @@ static bool park(struct table_row *row)
 
 static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
 {
-    /* The first in line watches; the others look in now and then, in case it is stopped. */
+    /* The first in line watches; the others look in now and then, in case it is stopped. That those far behind are not
+     * woken keeps what a change costs from growing with the line. */
+    static const uint32_t never;
     int64_t time = GRACE * (int64_t)(1 + wait->rank);
     if (time > LONGEST_NAP)
         time = LONGEST_NAP;
-    os_wait_shared(futex(), (uint32_t)turn, time < left ? time : left);
+    if (time > left)
+        time = left;
+    if (wait->rank < NEAR)
+        os_wait_shared(futex(), (uint32_t)turn, time);
+    else
+        os_wait(&never, 0, time);
 }
 
 static void fit(struct gang *gang)
@@ -315,12 +338,12 @@ static void take_share(struct gang *gang, uint64_t turn)
     fit(gang);
 }
 
-/* How long a wait of `rank` others before us may still last. */
-static int64_t time_left(int64_t begin, unsigned rank, int64_t now)
+/* How long a wait may still last that has had up to `most` others before us: each of them may have had its turn. */
+static int64_t time_left(int64_t begin, unsigned most, int64_t now)
 {
-    if (rank > MOST_BEFORE)
-        rank = MOST_BEFORE;
-    return begin + ((int64_t)settings.patience_ms + 2 * (int64_t)rank * settings.quantum_ms) * MILLISECOND - now;
+    if (most > MOST_BEFORE)
+        most = MOST_BEFORE;
+    return begin + ((int64_t)settings.patience_ms + 2 * (int64_t)most * settings.quantum_ms) * MILLISECOND - now;
 }
 
 /* The leader's time is over. One that has not got in yet, because somebody does not leave, keeps its turn. */
@@ -361,7 +384,7 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
             clear_dead();
             continue;
         }
-        int64_t left = time_left(begin, wait.rank, now);
+        int64_t left = time_left(begin, wait.most, now);
         if (left <= 0) {
             run_anyway(row, gang);
             return true;

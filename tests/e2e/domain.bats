@@ -386,7 +386,7 @@ counted() {
 }
 
 @test "kill -9 of a member while it waits" {
-    hold one inside UNIRUN_PATIENCE_MS=60000
+    hold one computing UNIRUN_PATIENCE_MS=60000
     local first=$held
     env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=60000 "$public/teams_work" 300 2 >/dev/null 2>&1 3>&- &
     local second=$!
@@ -435,11 +435,35 @@ counted() {
 }
 
 @test "a long region is waited for with patience, and no longer" {
-    hold one inside
+    hold one computing
     UNIRUN_PATIENCE_MS=50 managed "${work[@]}"
     [ "$status" -eq 0 ]
     [ "$output" = "$expected" ]
     [[ $stderr == "unirun["*"GOMP_parallel downgraded to stdlib behaviour: "*"(reason=turn caller=teams_work+0x"* ]]
+    release one
+    ended_well one
+    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
+}
+
+@test "in a long line everybody waits until those before have had their turns" {
+    local number
+    for number in {1..16}; do
+        env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=400 timeout 60 "$public/teams_work" 75 2 2000 \
+            >"$BATS_TEST_TMPDIR/out$number" 2>"$BATS_TEST_TMPDIR/err$number" 3>&- &
+        started+=($!)
+    done
+    wait "${started[@]}"
+    expected=$("$public/teams_work" 75 2)
+    for number in {1..16}; do
+        [ "$(cat "$BATS_TEST_TMPDIR/out$number")" = "$expected" ]
+    done
+    [ -z "$(cat "$BATS_TEST_TMPDIR"/err*)" ]
+}
+
+@test "a member whose team is blocked in a region lends its turn" {
+    hold one inside UNIRUN_PATIENCE_MS=60000
+    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
+    worked
     release one
     ended_well one
     [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
@@ -467,7 +491,7 @@ counted() {
     # shellcheck disable=SC2016
     run timeout 50 unshare -p -f bash -c '
         cd "$1" && mkfifo in
-        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_hold inside <in >out 2>err 3>&- &
+        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_hold computing <in >out 2>err 3>&- &
         exec 9>in
         until grep -q there out; do sleep 0.01; done
         UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_work 300 2 >out2 2>err2
@@ -503,16 +527,17 @@ busy_end_well() {
     ended_well second
 }
 
-@test "members join, leave, are killed and stopped while others work" {
+# chaos SEED: of what happens to whom; when is the machine's affair.
+chaos() {
     local round pid
-    RANDOM=20240607 # what happens to whom; when is the machine's affair
+    RANDOM=$1
     start_busy
-    for round in {1..30}; do
+    for round in {1..100}; do
         env LD_PRELOAD="$preload" UNIRUN_QUANTUM_MS=5 UNIRUN_PATIENCE_MS=100 \
             "$public/teams_work" $((RANDOM % 100)) 2 200 >/dev/null 2>&1 3>&- &
         pid=$!
         started+=("$pid")
-        sleep "0.0$((RANDOM % 90 + 10))"
+        sleep "0.0$((RANDOM % 3))$((RANDOM % 10))"
         case $((round % 3)) in
         0) kill -KILL "$pid" 2>/dev/null || true ;;
         1) kill -STOP "$pid" 2>/dev/null || true ;;
@@ -520,8 +545,19 @@ busy_end_well() {
         esac
     done
     busy_end_well
+    kill -KILL "${started[@]}" 2>/dev/null || true
+    wait "${started[@]}" || true
     managed "${work[@]}"
     worked
+    [ -z "$(members)" ]
+}
+
+@test "members join, leave, are killed and stopped while others work" {
+    chaos 20240607
+}
+
+@test "members join, leave, are killed and stopped in another order while others work" {
+    chaos 20240608
 }
 
 @test "a table that somebody fills with garbage while programs work" {

@@ -9,7 +9,8 @@
  * What else may happen:
  *
  *   DYING        the last member is killed, at any point; a new process takes the row when that is free
- *   STOPPING     the last member is stopped, at any point, and continued; if TIMED, perhaps not
+ *   STOPPING     the last member is stopped, at any point, and continued; if TIMED, perhaps not. (The same is a member
+ *                whose team waits for something in a region.)
  *   IMPATIENT    patience may end at any time; if TIMED, only WHO's may, and does
  *   ENDLESS      the last member stays in a region for ever
  *   AWAKE        no timeout ends the sleep of one whose turn it is while others are inside: they wake it

@@ -331,6 +331,12 @@ static uint64_t dead(unsigned number)
     return UINT64_C(0xffffffff) << 32 | (number + 1);
 }
 
+/* The same, whose number is another process's by now. */
+static uint64_t replaced(unsigned number)
+{
+    return (uint64_t)(0x40000000 + number) << 32 | 1;
+}
+
 static void rows_are_taken_in_order_and_given_back(void **state)
 {
     (void)state;
@@ -381,7 +387,7 @@ static void a_full_table_is_rid_of_the_dead(void **state)
     (void)state;
     pid_t child = start_child();
     for (unsigned i = 0; i < TABLE_ROWS; i++)
-        assert_non_null(member_take_row(table, i == 7 ? owner_of(child) : dead(i)));
+        assert_non_null(member_take_row(table, i == 7 ? owner_of(child) : replaced(i)));
     assert_int_equal(table->rows, TABLE_ROWS);
     table->row[7].want.demand = 2;
     assert_non_null(member_take_row(table, member_self()));
@@ -391,6 +397,20 @@ static void a_full_table_is_rid_of_the_dead(void **state)
     assert_int_equal(used, 2);
     assert_int_equal(table->row[7].owner, owner_of(child));
     assert_int_equal(table->row[7].want.demand, 2);
+    end_child(child);
+}
+
+static void whoever_joins_clears_the_rows_of_those_who_are_gone(void **state)
+{
+    (void)state;
+    pid_t child = start_child();
+    table->row[0].owner = dead(INT32_MAX - 1);
+    table->row[1].owner = owner_of(child);
+    table->row[2].owner = dead(INT32_MAX - 1);
+    table->rows = 3;
+    assert_ptr_equal(member_take_row(table, member_self()), &table->row[0]);
+    assert_int_equal(table->row[1].owner, owner_of(child));
+    assert_int_equal(table->row[2].owner, 0);
     end_child(child);
 }
 
@@ -430,11 +450,11 @@ static void many_at_once_get_a_row_each(void **state)
             continue;
         struct table *own = table_map(domain); /* its own: the parent's is not there in a child */
         for (unsigned j = 0; own && j < ROWS; j++)
-            if (!member_take_row(own, dead(i * ROWS + j)))
+            if (!member_take_row(own, replaced(i * ROWS + j)))
                 _exit(1);
         for (unsigned j = 0; own && j < ROWS; j += 2)
             for (unsigned k = 0; k < TABLE_ROWS; k++)
-                member_clear(&own->row[k], dead(i * ROWS + j));
+                member_clear(&own->row[k], replaced(i * ROWS + j));
         _exit(!own);
     }
     for (unsigned i = 0; i < CHILDREN; i++) {
@@ -445,7 +465,7 @@ static void many_at_once_get_a_row_each(void **state)
     unsigned seen[CHILDREN * ROWS] = {0};
     for (unsigned i = 0; i < TABLE_ROWS; i++)
         if (table->row[i].owner)
-            seen[(uint32_t)table->row[i].owner - 1]++;
+            seen[(table->row[i].owner >> 32) - (replaced(0) >> 32)]++;
     for (unsigned i = 0; i < CHILDREN * ROWS; i++)
         assert_int_equal(seen[i], i % 2);
 }
@@ -474,6 +494,7 @@ int main(void)
         TEST(the_row_of_another_is_not_cleared),
         TEST(after_exec_the_row_is_the_same_and_wants_nothing),
         TEST(a_full_table_is_rid_of_the_dead),
+        TEST(whoever_joins_clears_the_rows_of_those_who_are_gone),
         TEST(a_table_full_of_the_living_has_no_row),
         TEST(a_wrong_number_of_rows_does_no_harm),
         TEST(many_at_once_get_a_row_each),
