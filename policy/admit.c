@@ -65,7 +65,7 @@ unsigned admit_seats(unsigned cpus, unsigned most)
 
 bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
 {
-    uint64_t typical = typical_ms(facts), longest = 4 * (uint64_t)patience_ms;
+    uint64_t typical = typical_ms(facts), longest = 10 * (uint64_t)patience_ms;
     if (typical && longest > 32 * typical)
         longest = 32 * typical;
     if (place->waited_ms >= longest)

@@ -55,7 +55,8 @@ struct admit_place {
 };
 
 /* Whether the one in that place starts now. `patience_ms` is how long a line may stand still. In all nobody waits for
- * more than four times as long, nor for longer than 32 runs of its own take. */
+ * more than ten times as long, nor for longer than 32 runs of its own take: what it would be slowed down by as many
+ * others on two CPUs, twice over. */
 bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms);
 
 #endif

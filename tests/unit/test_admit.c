@@ -61,7 +61,7 @@ static void any_word_can_be_read(void **state)
         admit_facts facts = learn(word, &extreme, 3);
         assert_true(admit_is_cpu_bound(facts, &none));
         assert_false(admit_is_cpu_bound(learn(word, &waiting, 2), &none));
-        struct admit_place place = {1, 1, 5, 4000, 0};
+        struct admit_place place = {1, 1, 5, 10000, 0};
         assert_true(admit_now(&place, word, 1000));
     }
 }
@@ -91,7 +91,7 @@ static void a_line_does_not_stand_still_for_longer_than_the_patience(void **stat
     assert_false(admit_now(&(struct admit_place){3, 3, 0, 2000, 999}, facts, 1000));
     assert_true(admit_now(&(struct admit_place){3, 3, 0, 2000, 1000}, facts, 1000));
     assert_false(admit_now(&(struct admit_place){3, 3, 1, 2000, 1000}, facts, 1000));
-    assert_true(admit_now(&(struct admit_place){3, 3, 9, 4000, 0}, facts, 1000));
+    assert_true(admit_now(&(struct admit_place){3, 3, 9, 10000, 0}, facts, 1000));
 }
 
 static void who_needs_little_waits_little(void **state)
