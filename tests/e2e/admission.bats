@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# Programs that are known to compute wait at their start for a CPU; nobody else does.
+# shellcheck disable=SC2030,SC2031  # each test has a shell of its own
+
+setup() {
+    load helper
+    export UNIRUN_DOMAIN=admission-$BATS_ROOT_PID-$BATS_TEST_NUMBER UNIRUN_ADMIT_MS=60000
+    cd "$BATS_TEST_TMPDIR" || return
+    # A program of the test's own, of which nothing is known.
+    cp "$PROGRAMS/computes" computes
+    seats=$(($(nproc) + 1))
+}
+
+teardown() {
+    touch stop
+    local pid
+    for pid in $(jobs -p); do
+        kill -CONT "$pid" 2>/dev/null || true
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    rm -f /dev/shm/unirun-*."$UNIRUN_DOMAIN"
+}
+
+managed() {
+    LD_PRELOAD=$SHIM "$@"
+}
+
+# Two runs of a third of a second: for these, nobody waits for more than ten seconds.
+learn() {
+    managed "$@"
+    managed "$@"
+}
+
+# begin COMMAND...: starts it in the background, as $begun.
+begin() {
+    LD_PRELOAD=$SHIM "$@" 3>&- &
+    begun=$!
+}
+
+# seat PID: what it has, as unirun ps says it.
+seat() {
+    "$UNIRUN" ps --json |
+        /usr/bin/python3 -c 'import json, sys; print(*[m["seat"] for m in json.load(sys.stdin) if m["pid"] == int(sys.argv[1])])' "$1"
+}
+
+# count WHAT: how many members have it.
+count() {
+    "$UNIRUN" ps --json | grep -c "\"seat\": \"$1\"" || true
+}
+
+# until_is WANTED COMMAND...: waits until the command says that.
+until_is() {
+    local wanted=$1 tries
+    shift
+    for ((tries = 0; tries < 800; tries++)); do
+        [ "$("$@")" != "$wanted" ] || return 0
+        sleep 0.01
+    done
+    echo "$* is '$("$@")', not '$wanted'"
+    return 1
+}
+
+# fill COMMAND...: as many of them as there are seats, until each has one; $sitting are their ids.
+fill() {
+    sitting=()
+    local i
+    for ((i = 0; i < seats; i++)); do
+        begin "$@"
+        sitting+=("$begun")
+    done
+    until_is "$seats" count "has one"
+}
+
+@test "the first to compute sit, the next waits, and sits when one of them ends" {
+    learn ./computes 330
+    fill ./computes 1 until stop
+    begin ./computes 1 until stop2
+    until_is "in line" seat "$begun"
+    touch stop
+    until_is "has one" seat "$begun"
+    touch stop2
+    wait
+    [ "$("$UNIRUN" ps --json)" = "[]" ]
+}
+
+@test "a seat whose holder is killed, is stopped or sleeps is free" {
+    learn ./computes 330
+    fill ./computes 1 until stop
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    kill -9 "${sitting[0]}"
+    until_is "has one" seat "$begun"
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    kill -STOP "${sitting[1]}"
+    until_is "has one" seat "$begun"
+    kill -CONT "${sitting[1]}"
+    touch stop
+    wait
+    rm stop
+    fill ./computes 1 wait stop
+    # All of them sleep.
+    begin ./computes 1
+    wait "$begun"
+    touch stop
+    wait
+}
+
+@test "who waits in line and is killed or stopped holds nobody up" {
+    learn ./computes 330
+    fill ./computes 1 until stop
+    begin ./computes 1 until stop
+    local first=$begun
+    until_is "in line" seat "$first"
+    begin ./computes 1 until stop
+    local second=$begun
+    until_is "in line" seat "$second"
+    begin ./computes 1 until stop
+    local third=$begun
+    until_is "in line" seat "$third"
+    kill -9 "$first"
+    kill -STOP "$second"
+    kill -9 "${sitting[0]}"
+    until_is "has one" seat "$third"
+    kill -CONT "$second"
+    touch stop
+    wait
+    [ "$("$UNIRUN" ps --json)" = "[]" ]
+}
+
+@test "a line that stands still lets the first in it start after the patience" {
+    learn ./computes 330
+    export UNIRUN_ADMIT_MS=50
+    fill ./computes 1 until stop
+    begin ./computes 1 until stop
+    until_is $((seats + 1)) count "has one"
+    touch stop
+    wait
+}
+
+@test "nobody is held back of whom nothing is known, or who mostly waits" {
+    learn ./computes 330
+    cp computes other
+    cp computes waiter
+    touch there
+    managed ./waiter 20 until there
+    managed ./waiter 20 until there
+    local waits
+    # Two runs have shown that it computes, one that it waits.
+    begin ./waiter 20 wait later
+    waits=$begun
+    sleep 0.5
+    touch later
+    wait "$waits"
+    fill ./computes 1 until stop
+    managed ./other 50
+    managed ./waiter 1
+    managed /bin/true
+    [ "$(count "in line")" -eq 0 ]
+    touch stop
+    wait
+}
+
+@test "children that are forked wait before fork returns in them, if such children have computed" {
+    learn ./computes 1 children 3 330
+    learn ./computes 1 children 3 330
+    fill ./computes 1 children 1 1 until stop
+    begin ./computes 1 children 1 1 until stop
+    until_is 1 count "in line"
+    [ "$(seat "$begun")" != "in line" ]
+    touch stop
+    wait
+}
+
+@test "hints, and what switches admission off" {
+    export UNIRUN_CPU_BOUND=1
+    fill ./computes 1 until stop
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    UNIRUN_CPU_BOUND=0 managed ./computes 1
+    UNIRUN_ADMIT_MS=0 managed ./computes 1
+    UNIRUN_DOMAIN=private managed ./computes 1
+    UNIRUN_COMPAT_MODE=passthrough managed ./computes 1
+    UNIRUN_CPU_BOUND=0 UNIRUN_IO_BOUND=1 managed ./computes 1
+    [ "$(seat "$begun")" = "in line" ]
+    touch stop
+    wait
+    rm stop
+    export UNIRUN_MAX_WORKERS=1
+    begin ./computes 1 until stop
+    until_is "has one" seat "$begun"
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    touch stop
+    wait
+}
+
+@test "the file of what is known may be anything" {
+    learn ./computes 330
+    local file=/dev/shm/unirun-programs-1.$(id -u).$UNIRUN_DOMAIN
+    [ "$(stat -c %a "$file")" = 600 ]
+    head -c 32768 /dev/urandom >"$file"
+    managed ./computes 20
+    head -c 100000 /dev/zero >"$file"
+    managed ./computes 20
+    rm "$file"
+    ln -s /etc/passwd "$file"
+    managed ./computes 20
+    rm "$file"
+    mkdir "$file"
+    managed ./computes 20
+    rmdir "$file"
+}
+
+@test "what a build makes is the same, and no child of it stays" {
+    local name
+    for name in {1..24}; do
+        printf 'int f%s(int x) { int s = 0; for (int i = 0; i < x; i++) s += i * x; return s; }\n' "$name" >"f$name.c"
+    done
+    printf 'all: %s\n%%.o: %%.c\n\tgcc -O2 -c -o $@ $<\n' "$(echo f{1..24}.o)" >Makefile
+    make -s -j8
+    md5sum -- *.o >plain
+    for _ in 1 2 3; do
+        rm -- *.o
+        UNIRUN_LOG=off managed make -s -j8
+        md5sum -c --quiet plain
+    done
+    [ "$("$UNIRUN" ps --json)" = "[]" ]
+}
