@@ -56,8 +56,10 @@ static void join_domain(enum symbol call, const void *caller)
         if (!self.table && is_wiped)
             self.table = table_map(settings.domain);
         self.owner = member_self();
-        if (self.table)
+        if (self.table) {
+            member_sweep(self.table); /* nobody else may come by who has to */
             row = member_take_row(self.table, self.owner);
+        }
         self.alone = !row;
         if (row) {
             self.stay = stays = stays % UINT16_MAX + 1;
