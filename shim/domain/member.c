@@ -152,8 +152,7 @@ static bool try_row(struct table_row *row, uint64_t expected, uint64_t owner)
     return __atomic_compare_exchange_n(&row->owner, &expected, owner, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* The first free row of those that were used before, or a new one. Rows of those who were killed are cleared on the
- * way, as far as that is quick: nobody else may come by who has to. */
+/* The first free row of those that were used before, or a new one. */
 static struct table_row *find_row(struct table *table, uint64_t owner)
 {
     for (;;) {
@@ -162,10 +161,6 @@ static struct table_row *find_row(struct table *table, uint64_t owner)
             uint64_t now = load_relaxed(&table->row[i].owner);
             if (now == owner)
                 return &table->row[i];
-            if (now && member_is_gone(now)) {
-                member_clear(&table->row[i], now);
-                now = 0;
-            }
             if (!now && free == rows)
                 free = i;
         }
@@ -197,6 +192,16 @@ void member_read_mask(struct share_want *want)
     if (libc.sched_getaffinity(0, sizeof set, &set) != 0)
         memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
     memcpy(want->cpus, &set, sizeof set);
+}
+
+void member_sweep(struct table *table)
+{
+    uint32_t rows = load_relaxed(&table->rows);
+    for (uint32_t i = 0; i < rows && i < TABLE_ROWS; i++) {
+        uint64_t owner = load_relaxed(&table->row[i].owner);
+        if (owner && member_is_gone(owner))
+            member_clear(&table->row[i], owner);
+    }
 }
 
 struct table_row *member_take_row(struct table *table, uint64_t owner)

@@ -34,6 +34,10 @@ void member_read_mask(struct share_want *want);
 /* Takes a row for `owner`, which may have left one behind by exec; NULL: the table is full. */
 struct table_row *member_take_row(struct table *table, uint64_t owner);
 
+/* Clears the rows of those who were killed, as far as their numbers alone tell: that is quick. A dead owner whose
+ * number is another's by now is found by those who wait for it, or when the table is full. */
+void member_sweep(struct table *table);
+
 /* Gives the row of an owner who leaves, or has died, back, unless it is another's by now. */
 void member_clear(struct table_row *row, uint64_t owner);
 

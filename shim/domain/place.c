@@ -25,6 +25,7 @@ static bool map_table(void)
 static void take_row(void)
 {
     self.owner = member_self();
+    member_sweep(self.table); /* nobody else may come by who has to */
     struct table_row *row = member_take_row(self.table, self.owner);
     if (!row)
         return;

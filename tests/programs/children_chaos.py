@@ -1,6 +1,6 @@
 """kill -9 of parents and children at random points: children_chaos.py SEED ROUNDS PROGRAMS.
 
-Each round starts a tree of processes in a session of its own, kills some of them, and waits until nothing is left of it:
+Each round starts a tree of processes kills some of them, and waits until nothing is left of it:
 what a dead parent leaves behind ends by itself, and comes to us to be waited for."""
 import ctypes
 import os
@@ -10,12 +10,12 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
-LONGEST_S = 60
+LONGEST_S = 300
 
 seed, rounds, programs = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 chance = random.Random(seed)
 
-work = f"{programs}/teams_work 60 2 200"
+work = f"{programs}/teams_work 30 2 50"
 TREES = [
     ["sh", "-c", f"{work} & {work} & {work} & wait"],
     ["sh", "-c", f"for i in 1 2 3; do ({work}; {work}) & done; wait"],
@@ -29,19 +29,16 @@ TREES = [
 ]
 
 
-def members(session):
-    """The live processes of the session."""
+def offspring(pid):
+    """The children of a process, theirs, and so on."""
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    fields = file.read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == session and fields[0] not in "ZX":
-                found.append(int(name))
-    return found
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
+    except OSError:
+        pass
+    return found + [child for parent in found for child in offspring(parent)]
 
 
 def start(command):
@@ -58,15 +55,15 @@ def start(command):
 killed = 0
 
 
-def kill_some(session):
+def kill_some(leader):
     global killed
     for _ in range(chance.randint(1, 3)):
         time.sleep(chance.random() * 0.02)
-        alive = members(session)
+        alive = offspring(os.getpid())
         if not alive:
             break
         # The parent of all as often as any other.
-        victim = session if session in alive and chance.random() < 0.3 else chance.choice(alive)
+        victim = leader if leader in alive and chance.random() < 0.3 else chance.choice(alive)
         try:
             os.kill(victim, signal.SIGKILL)
             killed += 1
@@ -74,7 +71,7 @@ def kill_some(session):
             pass
 
 
-def drain(command, session):
+def drain(command):
     """Waits for all that were ours or have become so."""
     end = time.monotonic() + LONGEST_S
     while True:
@@ -85,7 +82,7 @@ def drain(command, session):
                 time.sleep(0.001)
         except ChildProcessError:
             return
-    for pid in members(session):
+    for pid in offspring(os.getpid()):
         with open(f"/proc/{pid}/cmdline") as line, open(f"/proc/{pid}/status") as status:
             print(f"{pid} is left of {command}: {line.read()!r}\n{status.read()}")
         os.kill(pid, signal.SIGKILL)
@@ -98,5 +95,5 @@ for _ in range(rounds):
     tree = chance.choice(TREES)
     leader = start(tree)
     kill_some(leader)
-    drain(tree, leader)
+    drain(tree)
 print(f"{killed} killed in {rounds} rounds, nothing is left")

@@ -170,7 +170,7 @@ static void at_childs_end(void)
 static void be_child(void)
 {
     is_child = true;
-    alarm(20);
+    alarm(60);
     if (end == &ends[RETURNS] || end == &ends[EXIT] || end == &ends[PTHREAD_EXIT])
         atexit(at_childs_end);
     EXPECT(count_files() == parents_files);
@@ -414,6 +414,7 @@ static void make_execed(void)
 
 void make_all(void)
 {
+    alarm(200); /* hundreds of processes: more than a case of threads is given */
     parents_files = count_files();
     make_execed();
     make_forked();

@@ -400,18 +400,19 @@ static void a_full_table_is_rid_of_the_dead(void **state)
     end_child(child);
 }
 
-static void whoever_joins_clears_the_rows_of_those_who_are_gone(void **state)
+static void who_joins_sweeps_the_rows_of_the_gone(void **state)
 {
     (void)state;
-    pid_t child = start_child();
-    table->row[0].owner = dead(INT32_MAX - 1);
-    table->row[1].owner = owner_of(child);
-    table->row[2].owner = dead(INT32_MAX - 1);
-    table->rows = 3;
-    assert_ptr_equal(member_take_row(table, member_self()), &table->row[0]);
-    assert_int_equal(table->row[1].owner, owner_of(child));
-    assert_int_equal(table->row[2].owner, 0);
-    end_child(child);
+    pid_t living = start_child(), ended = start_child();
+    struct table_row *kept = member_take_row(table, owner_of(living)), *left = member_take_row(table, owner_of(ended));
+    kept->want.demand = left->want.demand = 2;
+    end_child(ended);
+    member_sweep(table);
+    assert_int_equal(left->owner, 0);
+    assert_int_equal(left->want.demand, 0);
+    assert_int_equal(kept->owner, owner_of(living));
+    assert_int_equal(kept->want.demand, 2);
+    end_child(living);
 }
 
 static void a_table_full_of_the_living_has_no_row(void **state)
@@ -494,7 +495,7 @@ int main(void)
         TEST(the_row_of_another_is_not_cleared),
         TEST(after_exec_the_row_is_the_same_and_wants_nothing),
         TEST(a_full_table_is_rid_of_the_dead),
-        TEST(whoever_joins_clears_the_rows_of_those_who_are_gone),
+        TEST(who_joins_sweeps_the_rows_of_the_gone),
         TEST(a_table_full_of_the_living_has_no_row),
         TEST(a_wrong_number_of_rows_does_no_harm),
         TEST(many_at_once_get_a_row_each),
