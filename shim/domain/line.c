@@ -94,8 +94,8 @@ static bool is_heard_of(const struct table_row *row, int64_t now)
 static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_t now)
 {
     unsigned ahead = 0;
-    for (unsigned i = 0; i < rows_of(self.table); i++) {
-        const struct table_row *row = &self.table->row[i];
+    for (unsigned i = 0; i < rows_of(place.table); i++) {
+        const struct table_row *row = &place.table->row[i];
         uint64_t seat = seat_of(row);
         if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < ticket && row != own && is_heard_of(row, now))
             ahead += shares_cpus(row, own);
@@ -106,8 +106,8 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
 static unsigned count_taken(const struct table_row *own, int64_t now)
 {
     unsigned taken = 0;
-    for (unsigned i = 0; i < rows_of(self.table); i++) {
-        struct table_row *row = &self.table->row[i];
+    for (unsigned i = 0; i < rows_of(place.table); i++) {
+        struct table_row *row = &place.table->row[i];
         if ((seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own))
             taken += uses_seat(row, i, now);
     }
@@ -159,18 +159,19 @@ struct wait {
 
 static bool may_sit(struct wait *wait, const struct table_row *row, uint64_t ticket, admit_facts facts, int64_t now)
 {
-    struct admit_place place = {.ahead = count_ahead(row, ticket, now), .waited_ms = milliseconds(now - wait->begun)};
-    if (place.ahead < wait->ahead)
+    struct admit_place standing = {.ahead = count_ahead(row, ticket, now),
+                                   .waited_ms = milliseconds(now - wait->begun)};
+    if (standing.ahead < wait->ahead)
         wait->moved = now;
-    wait->ahead = place.ahead;
-    place.first_ms = milliseconds(now - wait->moved);
-    if (!place.ahead) {
-        place.taken = count_taken(row, now);
+    wait->ahead = standing.ahead;
+    standing.first_ms = milliseconds(now - wait->moved);
+    if (!standing.ahead) {
+        standing.taken = count_taken(row, now);
         if (!wait->seats)
-            wait->seats = place.taken ? count_seats(row) : 1; /* many files: only where it matters */
+            wait->seats = standing.taken ? count_seats(row) : 1; /* many files: only where it matters */
     }
-    place.seats = wait->seats;
-    return admit_now(&place, facts, settings.admit_ms);
+    standing.seats = wait->seats;
+    return admit_now(&standing, facts, settings.admit_ms);
 }
 
 static void wait_in_line(struct table_row *row, uint64_t ticket, admit_facts facts)
@@ -179,11 +180,11 @@ static void wait_in_line(struct table_row *row, uint64_t ticket, admit_facts fac
     struct wait wait = {.begun = now, .moved = now, .ahead = UINT64_MAX};
     for (; place_is_ours(row); now = os_now()) {
         /* Acquire: see wake_first(). */
-        uint32_t moves = load_acquire(&self.table->moves);
+        uint32_t moves = load_acquire(&place.table->moves);
         store_relaxed(&row->queued, milliseconds(now));
         if (may_sit(&wait, row, ticket, facts, now))
             return;
-        os_wait_for(&self.table->moves, moves, wait.ahead ? LONG_NAP : NAP, bit_of(ticket));
+        os_wait_for(&place.table->moves, moves, wait.ahead ? LONG_NAP : NAP, bit_of(ticket));
     }
 }
 
@@ -193,14 +194,14 @@ void line_wait(admit_facts facts)
     struct table_row *row = place_join();
     if (row) {
         /* Relaxed: it gives out numbers, and orders nothing else. */
-        uint64_t ticket = __atomic_add_fetch(&self.table->tickets, 1, __ATOMIC_RELAXED);
+        uint64_t ticket = __atomic_add_fetch(&place.table->tickets, 1, __ATOMIC_RELAXED);
         member_read_mask(&row->want);
         store_relaxed(&row->queued, milliseconds(os_now()));
         sit(row, ticket, SEAT_WAITS);
         wait_in_line(row, ticket, facts);
         if (place_is_ours(row))
             sit(row, ticket, SEAT_TAKEN);
-        wake_first(self.table, os_now()); /* there may be a seat for the next one, too */
+        wake_first(place.table, os_now()); /* there may be a seat for the next one, too */
     }
     errno = saved;
 }
@@ -211,5 +212,5 @@ void line_leave(void)
     if (!row || !place_is_ours(row) || seat_of(row) == SEAT_NONE)
         return;
     sit(row, 0, SEAT_NONE);
-    wake_first(self.table, os_now());
+    wake_first(place.table, os_now());
 }

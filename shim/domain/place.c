@@ -8,7 +8,7 @@
 #include "shim/hot.h"
 #include "shim/startup.h"
 
-union place self __attribute__((aligned(OS_PAGE)));
+union place place __attribute__((aligned(OS_PAGE)));
 
 /* A region that was entered in one stay is not left in another. Under the lock. */
 HOT static uint32_t stays;
@@ -16,68 +16,68 @@ HOT static uint32_t stays;
 /* Under the lock. Not at start-up: most programs have nothing to share. */
 static bool map_table(void)
 {
-    bool is_wiped = self.table || os_wipe_in_children(&self, sizeof self) == 0;
-    if (!self.table && is_wiped)
-        self.table = table_map(settings.domain);
-    return self.table;
+    bool is_wiped = place.table || os_wipe_in_children(&place, sizeof place) == 0;
+    if (!place.table && is_wiped)
+        place.table = table_map(settings.domain);
+    return place.table;
 }
 
 static void take_row(void)
 {
-    self.owner = member_self();
-    member_sweep(self.table); /* nobody else may come by who has to */
-    struct table_row *row = member_take_row(self.table, self.owner);
+    place.owner = member_self();
+    member_sweep(place.table); /* nobody else may come by who has to */
+    struct table_row *row = member_take_row(place.table, place.owner);
     if (!row)
         return;
-    self.stay = stays = stays % UINT16_MAX + 1;
-    self.index = (uint32_t)(row - self.table->row);
-    store_release(&self.row, row); /* with the rest of `self` */
+    place.stay = stays = stays % UINT16_MAX + 1;
+    place.index = (uint32_t)(row - place.table->row);
+    store_release(&place.row, row); /* with the rest of `place` */
 }
 
 struct table_row *place_join(void)
 {
-    struct table_row *row = load_acquire(&self.row);
-    if (row || load_relaxed(&self.alone))
+    struct table_row *row = load_acquire(&place.row);
+    if (row || load_relaxed(&place.alone))
         return row;
-    lock(&self.joining);
-    if (!self.row && !self.alone) {
+    lock(&place.joining);
+    if (!place.row && !place.alone) {
         if (map_table())
             take_row();
-        if (!self.row)
+        if (!place.row)
             place_abandon();
     }
-    row = self.row;
-    unlock(&self.joining);
+    row = place.row;
+    unlock(&place.joining);
     return row;
 }
 
 struct table *place_table(void)
 {
-    if (load_relaxed(&self.alone))
+    if (load_relaxed(&place.alone))
         return NULL;
-    lock(&self.joining);
+    lock(&place.joining);
     if (!map_table())
         place_abandon();
-    struct table *table = self.table;
-    unlock(&self.joining);
+    struct table *table = place.table;
+    unlock(&place.joining);
     return table;
 }
 
 bool place_is_ours(const struct table_row *row)
 {
-    return table_is_sound(self.table) && load_relaxed(&row->owner) == self.owner;
+    return table_is_sound(place.table) && load_relaxed(&row->owner) == place.owner;
 }
 
 bool place_is_missed(void)
 {
-    return load_relaxed(&self.missed) && __atomic_exchange_n(&self.missed, false, __ATOMIC_RELAXED);
+    return load_relaxed(&place.missed) && __atomic_exchange_n(&place.missed, false, __ATOMIC_RELAXED);
 }
 
 /* Relaxed, here and below: numbers to be looked at. A handler that has interrupted the leaving of the domain may write
  * into a row that is another's by then, which is no more than wrong. */
 void place_show_threads(unsigned running, unsigned parked)
 {
-    struct table_row *row = load_relaxed(&stays) ? load_acquire(&self.row) : NULL;
+    struct table_row *row = load_relaxed(&stays) ? load_acquire(&place.row) : NULL;
     if (!row)
         return;
     store_relaxed(&row->running, running);
@@ -87,24 +87,24 @@ void place_show_threads(unsigned running, unsigned parked)
 void place_show_downgrade(void)
 {
     struct table_row *row = place_row();
-    if (row && !load_relaxed(&self.alone))
+    if (row && !load_relaxed(&place.alone))
         add_relaxed(&row->downgrades, 1);
 }
 
 void place_abandon(void)
 {
-    if (!load_relaxed(&self.alone))
-        store_relaxed(&self.missed, true);
-    store_relaxed(&self.alone, true); /* whoever misses it, or the next store, finds no row that is ours */
-    store_release(&self.row, NULL);
+    if (!load_relaxed(&place.alone))
+        store_relaxed(&place.missed, true);
+    store_relaxed(&place.alone, true); /* whoever misses it, or the next store, finds no row that is ours */
+    store_release(&place.row, NULL);
 }
 
 struct table_row *place_row(void)
 {
     if (!load_relaxed(&stays))
-        return NULL; /* `self` is as at start, and its page not touched */
-    struct table_row *row = load_acquire(&self.row);
-    return row && (uint32_t)self.owner == (uint32_t)getpid() ? row : NULL;
+        return NULL; /* `place` is as at start, and its page not touched */
+    struct table_row *row = load_acquire(&place.row);
+    return row && (uint32_t)place.owner == (uint32_t)getpid() ? row : NULL;
 }
 
 bool place_leave(void)
@@ -112,15 +112,15 @@ bool place_leave(void)
     struct table_row *row = place_row();
     if (!row)
         return false;
-    store_release(&self.row, NULL);
+    store_release(&place.row, NULL);
     bool is_ours = place_is_ours(row);
     if (is_ours)
-        member_clear(row, self.owner);
+        member_clear(row, place.owner);
     return is_ours;
 }
 
 void place_start(void)
 {
     if (strcmp(settings.domain, "private") == 0)
-        self.alone = true;
+        place.alone = true;
 }

@@ -21,11 +21,11 @@ union place {
         uint32_t stay; /* counts how often this process, and those that it was forked from, have joined */
         uint64_t owner;
         unsigned share;   /* turn.c: of our malleable gangs, under `granted` */
-        uint64_t granted; /* turn.c: while self.table->turn is this, our gangs run; 0, which no turn is: never */
+        uint64_t granted; /* turn.c: while place.table->turn is this, our gangs run; 0, which no turn is: never */
     };
     char page[OS_PAGE];
 };
-extern union place self __attribute__((visibility("hidden")));
+extern union place place __attribute__((visibility("hidden")));
 
 /* Our row, after joining if need be; NULL: there is no domain, or none that can be trusted. Context: any thread, under
  * no lock. Keeps errno, is no cancellation point. */

@@ -46,14 +46,14 @@ static uint32_t age_of(uint64_t turn, int64_t now)
 
 static const uint32_t *futex(void)
 {
-    return (const uint32_t *)&self.table->turn; /* the low half: x86 is little-endian */
+    return (const uint32_t *)&place.table->turn; /* the low half: x86 is little-endian */
 }
 
 static uint64_t load_turn(void)
 {
     /* Sequentially consistent, with the entering and leaving of regions: a gang that has entered sees a new turn, or
      * whoever has changed the turn sees the gang inside. */
-    return __atomic_load_n(&self.table->turn, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&place.table->turn, __ATOMIC_SEQ_CST);
 }
 
 /* Changes the turn if it still is `turn`, and wakes everybody who waits for that. */
@@ -61,7 +61,7 @@ static void change_turn(uint64_t turn, unsigned leader, uint32_t since)
 {
     uint64_t changes = ((turn >> 16) + 1) & 0xffff;
     uint64_t next = (uint64_t)since << 32 | changes << 16 | leader;
-    if (cas_seq_cst(&self.table->turn, &turn, next))
+    if (cas_seq_cst(&place.table->turn, &turn, next))
         os_wake_shared(futex(), INT_MAX);
 }
 
@@ -71,7 +71,7 @@ static void touch_turn(void)
     uint64_t turn = load_turn(), next;
     do
         next = (turn & ~UINT64_C(0xffff0000)) | ((((turn >> 16) + 1) & 0xffff) << 16);
-    while (!cas_seq_cst(&self.table->turn, &turn, next));
+    while (!cas_seq_cst(&place.table->turn, &turn, next));
     os_wake_shared(futex(), INT_MAX);
 }
 
@@ -92,9 +92,9 @@ static bool is_announced(const struct table_row *row, const struct gang *gang)
 /* Says what our gang wants, if that is not what the table says. */
 static void announce(struct table_row *row, const struct gang *gang)
 {
-    uint32_t rows = load_relaxed(&self.table->rows);
-    while (rows <= self.index)
-        if (__atomic_compare_exchange_n(&self.table->rows, &rows, self.index + 1, true, __ATOMIC_RELAXED,
+    uint32_t rows = load_relaxed(&place.table->rows);
+    while (rows <= place.index)
+        if (__atomic_compare_exchange_n(&place.table->rows, &rows, place.index + 1, true, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             break;
     if (is_announced(row, gang))
@@ -175,7 +175,7 @@ static bool is_blocked(struct watch *watch, const struct pulse *pulse, int64_t n
 /* A member that has, or keeps, CPUs: takes them from it if it does nothing with them. */
 static void watch_member(struct wait *wait, unsigned index, int64_t now)
 {
-    struct table_row *row = &self.table->row[index];
+    struct table_row *row = &place.table->row[index];
     struct watch *watch = watch_of(wait, index);
     uint64_t activity = load_relaxed(&row->activity);
     if (activity != watch->activity) {
@@ -200,10 +200,10 @@ static void watch_member(struct wait *wait, unsigned index, int64_t now)
  * them, watch_member() finds out. */
 static void clear_dead(void)
 {
-    uint32_t rows = load_relaxed(&self.table->rows);
+    uint32_t rows = load_relaxed(&place.table->rows);
     bool any = false;
     for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++) {
-        struct table_row *row = &self.table->row[i];
+        struct table_row *row = &place.table->row[i];
         uint64_t owner = load_relaxed(&row->owner);
         if (!load_relaxed(&row->want.demand) || !member_is_gone(owner))
             continue;
@@ -217,8 +217,8 @@ static void clear_dead(void)
 
 static struct share_table whole_table(void)
 {
-    uint32_t rows = load_relaxed(&self.table->rows);
-    return (struct share_table){&self.table->row[0].want, sizeof(struct table_row),
+    uint32_t rows = load_relaxed(&place.table->rows);
+    return (struct share_table){&place.table->row[0].want, sizeof(struct table_row),
                                 rows < TABLE_ROWS ? rows : TABLE_ROWS};
 }
 
@@ -227,13 +227,13 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
 {
     bool runs[TABLE_ROWS];
     const struct share_table all = whole_table();
-    struct share_verdict verdict = share_decide(&all, leader_of(turn), self.index, runs);
+    struct share_verdict verdict = share_decide(&all, leader_of(turn), place.index, runs);
     wait->rank = wait->refused = 0;
     wait->blocked = false;
     for (unsigned step = 0; step < all.count && verdict.contended; step++) {
         unsigned index = (leader_of(turn) + step) % all.count;
-        struct table_row *row = &self.table->row[index];
-        if (index == self.index) {
+        struct table_row *row = &place.table->row[index];
+        if (index == place.index) {
             wait->rank = wait->refused;
             wait->most = wait->rank > wait->most ? wait->rank : wait->most;
         } else if (load_relaxed(&row->want.demand)) {
@@ -252,7 +252,7 @@ static struct share_verdict look_round(struct wait *wait, uint64_t turn, int64_t
 static bool leader_waits(uint64_t turn, int64_t now)
 {
     unsigned leader = leader_of(turn);
-    return leader < TABLE_ROWS && leader != self.index && is_waiting(&self.table->row[leader], now);
+    return leader < TABLE_ROWS && leader != place.index && is_waiting(&place.table->row[leader], now);
 }
 
 /* If somebody else's turn has come, it waits for us to leave. A leader that has just looked round, and found us inside,
@@ -261,7 +261,7 @@ static void step_out(struct table_row *row)
 {
     __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
     uint64_t turn = load_turn();
-    if (turn == load_relaxed(&self.granted))
+    if (turn == load_relaxed(&place.granted))
         return;
     if (leader_waits(turn, os_now()))
         touch_turn();
@@ -282,13 +282,13 @@ static bool step_in(struct table_row *row, uint64_t turn)
 /* Its time is over: it runs beside those who would not go. They are not waited for again until their next region. */
 static void run_anyway(struct table_row *row, const struct gang *gang)
 {
-    uint32_t rows = load_relaxed(&self.table->rows);
+    uint32_t rows = load_relaxed(&place.table->rows);
     for (unsigned i = 0; i < rows && i < TABLE_ROWS; i++)
-        if (i != self.index && is_inside(&self.table->row[i]))
-            store_relaxed(&self.table->row[i].want.demand, 0);
+        if (i != place.index && is_inside(&place.table->row[i]))
+            store_relaxed(&place.table->row[i].want.demand, 0);
     touch_turn();
     __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
-    store_relaxed(&self.granted, 0); /* for this one region */
+    store_relaxed(&place.granted, 0); /* for this one region */
     report_downgrade(gang->call, REASON_TURN, gang->caller);
 }
 
@@ -322,7 +322,7 @@ static void sleep_for_turn(const struct wait *wait, uint64_t turn, int64_t left)
 
 static void fit(struct gang *gang)
 {
-    unsigned share = load_relaxed(&self.share);
+    unsigned share = load_relaxed(&place.share);
     if (gang->is_malleable && share < gang->size)
         gang->size = share;
 }
@@ -330,11 +330,11 @@ static void fit(struct gang *gang)
 /* We are inside under `turn`: until it changes our gangs may enter, of the size that is computed here. */
 static void take_share(struct gang *gang, uint64_t turn)
 {
-    if (load_relaxed(&self.table->row[self.index].want.wish)) {
+    if (load_relaxed(&place.table->row[place.index].want.wish)) {
         const struct share_table all = whole_table();
-        store_relaxed(&self.share, share_size(&all, leader_of(turn), self.index));
+        store_relaxed(&place.share, share_size(&all, leader_of(turn), place.index));
     }
-    store_release(&self.granted, turn); /* with the share */
+    store_release(&place.granted, turn); /* with the share */
     fit(gang);
 }
 
@@ -357,7 +357,7 @@ static bool is_over(uint64_t turn, int64_t now)
 /* It is our turn, and has been for a while, but only now it can begin. */
 static bool is_late(uint64_t turn, int64_t now)
 {
-    return leader_of(turn) == self.index && age_of(turn, now) >= settings.quantum_ms / 2 + 1;
+    return leader_of(turn) == place.index && age_of(turn, now) >= settings.quantum_ms / 2 + 1;
 }
 
 /* Returns false if the domain is gone. */
@@ -392,7 +392,7 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
         if (!parked)
             parked = park(row);
         if (may_run && begins_late)
-            change_turn(turn, self.index, milliseconds(now));
+            change_turn(turn, place.index, milliseconds(now));
         else if (!verdict.runs && is_over(turn, now))
             change_turn(turn, verdict.next, milliseconds(now));
         else if (!may_run)
@@ -441,22 +441,22 @@ static bool is_in_gang(void)
 
 bool turn_enter(struct gang *gang)
 {
-    struct table_row *row = load_acquire(&self.row); /* with the rest of `self`, see place_join() */
+    struct table_row *row = load_acquire(&place.row); /* with the rest of `place`, see place_join() */
     if (is_in_gang())
         return false;
-    if (row && is_announced(row, gang) && step_in(row, load_acquire(&self.granted)))
+    if (row && is_announced(row, gang) && step_in(row, load_acquire(&place.granted)))
         fit(gang);
     else if (!enter_slowly(gang))
         return false;
-    slot.owed = (uint16_t)load_relaxed(&self.stay);
+    slot.owed = (uint16_t)load_relaxed(&place.stay);
     return true;
 }
 
 void turn_leave(void)
 {
-    struct table_row *row = load_acquire(&self.row);
+    struct table_row *row = load_acquire(&place.row);
     /* Otherwise the row was given back meanwhile, or is the parent's. */
-    if (row && load_relaxed(&self.stay) == slot.owed)
+    if (row && load_relaxed(&place.stay) == slot.owed)
         step_out(row);
     slot.owed = 0;
 }
@@ -477,7 +477,7 @@ void turn_quit(void)
 void turn_stop(void)
 {
     turn_quit();
-    store_relaxed(&self.alone, true);
+    store_relaxed(&place.alone, true);
 }
 
 __attribute__((destructor)) static void at_exit(void)
