@@ -1,6 +1,7 @@
 #include "policy/admit.h"
 
-enum { SURE = 2, MOST_SCORE = 7, TYPICAL_SHIFT = 8, MOST_TYPICAL = (1 << 24) - 1 };
+/* A run that waits weighs as much as two that compute: who does either now and then is not held back. */
+enum { SURE = 2, MOST_SCORE = 7, LEAST_SCORE = -2, TYPICAL_SHIFT = 8, MOST_TYPICAL = (1 << 24) - 1 };
 
 /* ---- the word ---- */
 
@@ -40,10 +41,10 @@ admit_facts admit_learn(admit_facts facts, const struct admit_run *run)
     int score = score_of(facts);
     uint64_t typical = typical_ms(facts);
     if (admit_computes(run)) {
-        score = score < 0 ? 1 : score < MOST_SCORE ? score + 1 : MOST_SCORE;
+        score = score < MOST_SCORE ? score + 1 : MOST_SCORE;
         typical = typical ? (3 * typical + run->cpu) / 4 : run->cpu;
     } else if (waits(run)) {
-        score = score > 0 ? -1 : score > -MOST_SCORE ? score - 1 : -MOST_SCORE;
+        score = score > LEAST_SCORE + 2 ? score - 2 : LEAST_SCORE;
     }
     return pack(score, typical);
 }

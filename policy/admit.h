@@ -14,7 +14,7 @@
 
 /* Its last runs in one word; 0: nothing is known. Any value can be read.
  *
- *   bits 0-7    score, signed: how many runs in a row have computed (positive) or waited (negative)
+ *   bits 0-7    score, signed: how much more runs have computed than waited
  *   bits 8-31   what a run takes of the CPU, in milliseconds: a moving average of the last few that computed */
 typedef uint64_t admit_facts;
 

@@ -18,10 +18,15 @@
 
 enum {
     MILLISECOND = 1000000,
-    LOOK = 20 * MILLISECOND, /* who sits is looked at so often; one who does nothing from one look to the next sleeps */
-    NAP = 10 * MILLISECOND,  /* of the first in line, */
-    LONG_NAP = 100 * MILLISECOND, /* and of the others, who are woken */
-    HEARTBEAT_MS = 500,           /* who was not heard of for so long does not wait any more: stopped, or dead */
+    /* Who sits is looked at so often at most; one who does nothing from one look to the next sleeps. */
+    LOOK = 20 * MILLISECOND,
+    /* How long the first in line sleeps, longer each time; and the others, who are woken. Each wake-up takes a CPU from
+     * somebody who computes. */
+    NAP = 25 * MILLISECOND,
+    LONGEST_NAP = 100 * MILLISECOND,
+    OTHERS_NAP = 1500 * MILLISECOND,
+    /* Who was not heard of for so long does not wait any more: it is stopped. */
+    HEARTBEAT_MS = 4000,
 };
 
 static uint32_t milliseconds(int64_t now)
@@ -98,7 +103,7 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
         const struct table_row *row = &place.table->row[i];
         uint64_t seat = seat_of(row);
         if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < ticket && row != own && is_heard_of(row, now))
-            ahead += shares_cpus(row, own);
+            ahead += shares_cpus(row, own) && !member_is_gone(load_relaxed(&row->owner));
     }
     return ahead;
 }
@@ -178,13 +183,14 @@ static void wait_in_line(struct table_row *row, uint64_t ticket, admit_facts fac
 {
     int64_t now = os_now();
     struct wait wait = {.begun = now, .moved = now, .ahead = UINT64_MAX};
-    for (; place_is_ours(row); now = os_now()) {
+    for (int64_t nap = NAP; place_is_ours(row); now = os_now()) {
         /* Acquire: see wake_first(). */
         uint32_t moves = load_acquire(&place.table->moves);
         store_relaxed(&row->queued, milliseconds(now));
         if (may_sit(&wait, row, ticket, facts, now))
             return;
-        os_wait_for(&place.table->moves, moves, wait.ahead ? LONG_NAP : NAP, bit_of(ticket));
+        bool is_over = !os_wait_for(&place.table->moves, moves, wait.ahead ? OTHERS_NAP : nap, bit_of(ticket));
+        nap = !is_over || wait.ahead ? NAP : nap < LONGEST_NAP ? 2 * nap : LONGEST_NAP;
     }
 }
 

@@ -103,8 +103,8 @@ static void begin(enum kind kind)
     const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
     run.kind = kind;
     if (admit_is_cpu_bound(run.facts[kind], &hints)) {
+        slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
         line_wait(run.facts[kind]);
-        slice_lengthen();
     } else {
         slice_restore();
     }

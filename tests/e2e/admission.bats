@@ -60,6 +60,11 @@ until_is() {
     return 1
 }
 
+# age PID: old, if it is a second old.
+age() {
+    [ "$(ps -o etimes= -p "$1")" -lt 1 ] || echo old
+}
+
 # fill COMMAND...: as many of them as there are seats, until each has one; $sitting are their ids.
 fill() {
     sitting=()
@@ -145,13 +150,11 @@ fill() {
     touch there
     managed ./waiter 20 until there
     managed ./waiter 20 until there
-    local waits
-    # Two runs have shown that it computes, one that it waits.
+    # Two runs have shown that it computes, one that it waits: for ten times as long as it computes.
     begin ./waiter 20 wait later
-    waits=$begun
-    sleep 0.5
+    until_is old age "$begun"
     touch later
-    wait "$waits"
+    wait "$begun"
     fill ./computes 1 until stop
     managed ./other 50
     managed ./waiter 1
