@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -164,6 +165,15 @@ int64_t os_now(void)
     else
         libc.clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool os_has_stack(size_t size)
+{
+    stack_t stack;
+    int saved = errno;
+    bool is_on_it = real.sigaltstack(NULL, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
+    errno = saved;
+    return !is_on_it || (size_t)((char *)__builtin_frame_address(0) - (char *)stack.ss_sp) > size;
 }
 
 bool os_read_memory(const void *address, void *out, size_t size)

@@ -45,6 +45,9 @@ bool os_read_memory(const void *address, void *out, size_t size);
 /* The kernel's number of the calling thread. */
 int os_tid(void);
 
+/* Whether the alternate signal stack that the calling thread is on has so much room left; true on any other stack. */
+bool os_has_stack(size_t size);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t os_now(void);
 

@@ -138,6 +138,9 @@ static void decide(char *const *env)
 enum state { NEW, BUSY, DONE };
 HOT static enum state state;
 
+/* Otherwise we were opened later, by a thread that holds the loader's lock now, or linked behind libc. */
+HOT static bool is_preloaded;
+
 static bool start_with(char *const *env)
 {
     /* Acquire: pairs with the release below; settings are complete. */
@@ -146,10 +149,10 @@ static bool start_with(char *const *env)
         return true;
     if (now == BUSY || !env || !cas_acquire(&state, NEW, BUSY))
         return false;
-    bool may_look_up_later = lookup_start();
+    is_preloaded = lookup_start();
     decide(env);
-    if (!may_look_up_later)
-        switchboard_settle();
+    if (!is_preloaded)
+        switchboard_settle(); /* later we may not look up */
     store_release(&state, DONE);
     return true;
 }
@@ -170,6 +173,6 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
 {
     (void)argc;
     start_with(env);
-    if (settings.mode == MODE_MANAGED)
+    if (settings.mode == MODE_MANAGED && is_preloaded)
         admission_start(argv);
 }

@@ -13,13 +13,14 @@ union place place __attribute__((aligned(OS_PAGE)));
 /* A region that was entered in one stay is not left in another. Under the lock. */
 HOT static uint32_t stays;
 
-/* Under the lock. Not at start-up: most programs have nothing to share. */
-static bool map_table(void)
+/* Before the lock is taken for the first time: a child that is forked meanwhile must find it free. Not at start-up:
+ * most programs have nothing to share. */
+static bool prepare(void)
 {
-    bool is_wiped = place.table || os_wipe_in_children(&place, sizeof place) == 0;
-    if (!place.table && is_wiped)
-        place.table = table_map(settings.domain);
-    return place.table;
+    HOT static bool is_wiped; /* relaxed: who misses it does it once more */
+    if (!load_relaxed(&is_wiped) && os_wipe_in_children(&place, sizeof place) == 0)
+        store_relaxed(&is_wiped, true);
+    return load_relaxed(&is_wiped);
 }
 
 static void take_row(void)
@@ -39,9 +40,15 @@ struct table_row *place_join(void)
     struct table_row *row = load_acquire(&place.row);
     if (row || load_relaxed(&place.alone))
         return row;
+    if (!prepare()) {
+        place_abandon();
+        return NULL;
+    }
     lock(&place.joining);
     if (!place.row && !place.alone) {
-        if (map_table())
+        if (!place.table)
+            place.table = table_map(settings.domain);
+        if (place.table)
             take_row();
         if (!place.row)
             place_abandon();
@@ -49,18 +56,6 @@ struct table_row *place_join(void)
     row = place.row;
     unlock(&place.joining);
     return row;
-}
-
-struct table *place_table(void)
-{
-    if (load_relaxed(&place.alone))
-        return NULL;
-    lock(&place.joining);
-    if (!map_table())
-        place_abandon();
-    struct table *table = place.table;
-    unlock(&place.joining);
-    return table;
 }
 
 bool place_is_ours(const struct table_row *row)
@@ -113,10 +108,11 @@ bool place_leave(void)
     if (!row)
         return false;
     store_release(&place.row, NULL);
-    bool is_ours = place_is_ours(row);
-    if (is_ours)
-        member_clear(row, place.owner);
-    return is_ours;
+    if (!place_is_ours(row))
+        return false;
+    bool wanted = load_relaxed(&row->want.demand);
+    member_clear(row, place.owner);
+    return wanted;
 }
 
 void place_start(void)

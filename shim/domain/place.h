@@ -34,9 +34,6 @@ struct table_row *place_join(void);
 /* Our row, if there is one already. NULL in a vfork child, too: there it is its parent's. Context: any. */
 struct table_row *place_row(void);
 
-/* The table, mapped if need be, without taking a row; NULL: there is none. Context: as place_join(). */
-struct table *place_table(void);
-
 /* For those who look on (unirun ps): threads of this process that run a task, and that are parked; and one more
  * downgrade. Nothing where there is no row. Context: any. */
 void place_show_threads(unsigned running, unsigned parked);
@@ -51,8 +48,8 @@ bool place_is_missed(void);
 /* From now on this process has no domain. What it left in the table is for others to clear. */
 void place_abandon(void);
 
-/* Gives the row back, if this process has one; the next user joins again. Whether there was one. Nothing in a vfork
- * child. Context: any, also a signal handler. */
+/* Gives the row back, if this process has one; the next user joins again. Whether CPUs are free because of that.
+ * Nothing in a vfork child. Context: any, also a signal handler. */
 bool place_leave(void);
 
 /* Once, at start-up. */

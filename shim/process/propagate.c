@@ -127,16 +127,19 @@ HOT static struct family *family;
 
 static void found_family(void)
 {
+    /* In the place of the parent's page, if there was one: children of children of children need no more room, and
+     * another thread that is reading finds an empty page. */
+    struct family *before = load_acquire(&family), *expected = before;
+    const int flags = MAP_SHARED | MAP_ANONYMOUS | (before ? MAP_FIXED : 0);
     int saved = errno;
-    struct family *page = libc.mmap(NULL, OS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct family *page = libc.mmap(before, OS_PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
     errno = saved;
     if (page == MAP_FAILED)
         return;
     page->owner = getpid();
-    struct family *before = load_acquire(&family), *expected = before;
-    /* Acquire and release: who finds it finds its owner. Of two threads one founds it. The parent's, if there was one,
-     * is left to those who may be using it. */
-    if (!__atomic_compare_exchange_n(&family, &expected, page, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    /* Acquire and release: who finds it finds its owner. Of two threads one founds it. */
+    if (!__atomic_compare_exchange_n(&family, &expected, page, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
+        expected != page)
         libc.munmap(page, OS_PAGE);
 }
 
@@ -178,6 +181,9 @@ static struct entry *take_entry(struct family *of, const struct departure *depar
     return NULL; /* more programs than anybody wants to read of */
 }
 
+/* For the file, its interpreter's, and the line. */
+enum { STACK_NEEDED = 8192 };
+
 static bool is_spawn(enum symbol call)
 {
     return call >= SYMBOL_posix_spawn_2_2_5 && call <= SYMBOL_posix_spawnp_2_15;
@@ -185,7 +191,8 @@ static bool is_spawn(enum symbol call)
 
 void propagate_check(const struct departure *departure)
 {
-    if (pool_is_forgotten() || !departure->path)
+    /* Nor in a handler that has no room for it. */
+    if (pool_is_forgotten() || !departure->path || !os_has_stack(STACK_NEEDED))
         return;
     int saved = errno;
     enum reason reason = judge(departure);
@@ -206,7 +213,10 @@ static void say_all(struct family *of, bool only_new)
 {
     for (size_t i = 0; i < sizeof of->entry / sizeof *of->entry; i++) {
         struct entry *entry = &of->entry[i];
-        if (load_acquire(&entry->state) == OWED && (!only_new || !load_relaxed(&entry->said)))
+        uint32_t state = load_acquire(&entry->state);
+        if (state == FREE)
+            break; /* they are taken in order */
+        if (state == OWED && (!only_new || !load_relaxed(&entry->said)))
             say(of, entry);
     }
 }

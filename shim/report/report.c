@@ -12,6 +12,7 @@
 #include "shim/domain/place.h"
 #include "shim/hot.h"
 #include "shim/object.h"
+#include "shim/os.h"
 #include "shim/report/line.h"
 #include "shim/report/output.h"
 
@@ -119,10 +120,7 @@ enum { STACK_NEEDED = 3328 };
 
 static bool has_stack(void)
 {
-    stack_t stack;
-    if (real.sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_ONSTACK))
-        return true;
-    return (char *)__builtin_frame_address(0) - (char *)stack.ss_sp > STACK_NEEDED;
+    return os_has_stack(STACK_NEEDED);
 }
 
 static __attribute__((noinline)) bool say(struct downgrade *d, const void *caller, pid_t writer)

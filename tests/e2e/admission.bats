@@ -200,7 +200,8 @@ fill() {
 
 @test "the file of what is known may be anything" {
     learn ./computes 330
-    local file=/dev/shm/unirun-programs-1.$(id -u).$UNIRUN_DOMAIN
+    local file
+    file=/dev/shm/unirun-programs-1.$(id -u).$UNIRUN_DOMAIN
     [ "$(stat -c %a "$file")" = 600 ]
     head -c 32768 /dev/urandom >"$file"
     managed ./computes 20

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # unirun ps: who is in the domain, and what it does there.
-# shellcheck disable=SC2030,SC2031  # each test has a shell of its own
+# shellcheck disable=SC2030,SC2031,SC2154  # each test has a shell of its own; run sets stderr
 
 setup() {
     load helper
