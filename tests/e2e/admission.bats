@@ -9,12 +9,13 @@ setup() {
     # A program of the test's own, of which nothing is known.
     cp "$PROGRAMS/computes" computes
     seats=$(($(nproc) + 1))
+    begun_all=()
 }
 
 teardown() {
     touch stop
     local pid
-    for pid in $(jobs -p); do
+    for pid in "${begun_all[@]}"; do
         kill -CONT "$pid" 2>/dev/null || true
         kill -9 "$pid" 2>/dev/null || true
     done
@@ -35,6 +36,16 @@ learn() {
 begin() {
     LD_PRELOAD=$SHIM "$@" 3>&- &
     begun=$!
+    begun_all+=("$begun")
+}
+
+# Waits for all that were begun: they end somehow. (bats has a child of its own.)
+wait_all() {
+    local pid
+    for pid in "${begun_all[@]}"; do
+        wait "$pid" || true
+    done
+    begun_all=()
 }
 
 # seat PID: what it has, as unirun ps says it.
@@ -84,7 +95,7 @@ fill() {
     touch stop
     until_is "has one" seat "$begun"
     touch stop2
-    wait
+    wait_all
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
@@ -101,14 +112,14 @@ fill() {
     until_is "has one" seat "$begun"
     kill -CONT "${sitting[1]}"
     touch stop
-    wait
+    wait_all
     rm stop
     fill ./computes 1 wait stop
     # All of them sleep.
     begin ./computes 1
     wait "$begun"
     touch stop
-    wait
+    wait_all
 }
 
 @test "who waits in line and is killed or stopped holds nobody up" {
@@ -129,7 +140,7 @@ fill() {
     until_is "has one" seat "$third"
     kill -CONT "$second"
     touch stop
-    wait
+    wait_all
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
@@ -140,7 +151,7 @@ fill() {
     begin ./computes 1 until stop
     until_is $((seats + 1)) count "has one"
     touch stop
-    wait
+    wait_all
 }
 
 @test "nobody is held back of whom nothing is known, or who mostly waits" {
@@ -161,7 +172,7 @@ fill() {
     managed /bin/true
     [ "$(count "in line")" -eq 0 ]
     touch stop
-    wait
+    wait_all
 }
 
 @test "children that are forked wait before fork returns in them, if such children have computed" {
@@ -172,7 +183,7 @@ fill() {
     until_is 1 count "in line"
     [ "$(seat "$begun")" != "in line" ]
     touch stop
-    wait
+    wait_all
 }
 
 @test "hints, and what switches admission off" {
@@ -187,7 +198,7 @@ fill() {
     UNIRUN_CPU_BOUND=0 UNIRUN_IO_BOUND=1 managed ./computes 1
     [ "$(seat "$begun")" = "in line" ]
     touch stop
-    wait
+    wait_all
     rm stop
     export UNIRUN_MAX_WORKERS=1
     begin ./computes 1 until stop
@@ -195,7 +206,7 @@ fill() {
     begin ./computes 1 until stop
     until_is "in line" seat "$begun"
     touch stop
-    wait
+    wait_all
 }
 
 @test "the file of what is known may be anything" {
