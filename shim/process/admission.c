@@ -188,8 +188,7 @@ static struct admit_run measure(void)
 /* Only programs of which something is known, or is worth to be known: the others would fill the file. */
 static bool is_worth_it(const struct admit_run *result)
 {
-    bool is_hinted = settings.cpu_bound && run.kind == KIND_PROGRAM;
-    return run.facts[run.kind] || is_hinted || admit_computes(result);
+    return run.facts[run.kind] || settings.cpu_bound || admit_computes(result);
 }
 
 /* A forked child that becomes another program is none that computes. */

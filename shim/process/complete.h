@@ -4,7 +4,8 @@
 
 #include "shim/process/propagate.h"
 
-/* `env`, or a complete one where UNIRUN_PROPAGATE asks for it. A macro: it is gone when the function returns. */
+/* `env`, or a complete one where UNIRUN_PROPAGATE asks for it. A macro: it is gone when the function returns.
+ * Not among the arguments of a call, where the stack is not to be moved. */
 #define COMPLETE(env)                                                                                                  \
     ({                                                                                                                 \
         const struct propagation need_ = propagate_need(env);                                                          \

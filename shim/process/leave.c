@@ -31,25 +31,29 @@ static void leave_program(bool becomes_another)
 int managed_execve(const char *path, char *const argv[], char *const env[])
 {
     LEAVE(SYMBOL_execve, CALLER, path, false, env);
-    return real.execve(path, argv, COMPLETE(env));
+    char *const *full = COMPLETE(env);
+    return real.execve(path, argv, full);
 }
 
 int managed_execv(const char *path, char *const argv[])
 {
     LEAVE(SYMBOL_execv, CALLER, path, false, environ);
-    return real.execve(path, argv, COMPLETE(environ));
+    char *const *full = COMPLETE(environ);
+    return real.execve(path, argv, full);
 }
 
 int managed_execvp(const char *file, char *const argv[])
 {
     LEAVE(SYMBOL_execvp, CALLER, file, true, environ);
-    return real.execvpe(file, argv, COMPLETE(environ));
+    char *const *full = COMPLETE(environ);
+    return real.execvpe(file, argv, full);
 }
 
 int managed_execvpe(const char *file, char *const argv[], char *const env[])
 {
     LEAVE(SYMBOL_execvpe, CALLER, file, true, env);
-    return real.execvpe(file, argv, COMPLETE(env));
+    char *const *full = COMPLETE(env);
+    return real.execvpe(file, argv, full);
 }
 
 /* "/proc/self/fd/N" */
@@ -69,7 +73,8 @@ int managed_fexecve(int fd, char *const argv[], char *const env[])
 {
     char path[32];
     LEAVE(SYMBOL_fexecve, CALLER, fd >= 0 ? descriptor_path(path, fd) : NULL, false, env);
-    return real.fexecve(fd, argv, COMPLETE(env));
+    char *const *full = COMPLETE(env);
+    return real.fexecve(fd, argv, full);
 }
 
 int managed_execveat(int fd, const char *path, char *const argv[], char *const env[], int flags)
@@ -78,7 +83,8 @@ int managed_execveat(int fd, const char *path, char *const argv[], char *const e
     bool is_descriptor = flags & AT_EMPTY_PATH && path && !*path && fd >= 0;
     bool is_plain = path && (*path == '/' || fd == AT_FDCWD); /* others would have to be joined first */
     LEAVE(SYMBOL_execveat, CALLER, is_descriptor ? descriptor_path(own, fd) : is_plain ? path : NULL, false, env);
-    return real.execveat(fd, path, argv, COMPLETE(env), flags);
+    char *const *full = COMPLETE(env);
+    return real.execveat(fd, path, argv, full, flags);
 }
 
 /* ---- exec with its arguments in a list ---- */
@@ -112,7 +118,8 @@ static unsigned count_words(const struct call_registers *registers)
         char **argv = __builtin_alloca(count * sizeof *argv);                                                          \
         for (unsigned i = 0; i < count; i++)                                                                           \
             argv[i] = *(char *const *)word_at(registers, i + 1);                                                       \
-        function(path, argv, COMPLETE(env));                                                                           \
+        char *const *full = COMPLETE(env);                                                                             \
+        function(path, argv, full);                                                                                    \
     }
 BEFORE_LIST(execl, false, environ, real.execve)
 BEFORE_LIST(execlp, true, environ, real.execvpe)

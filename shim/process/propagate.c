@@ -1,5 +1,6 @@
 #include "shim/process/propagate.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -95,10 +96,11 @@ static enum reason judge(const struct departure *departure)
         file = program_find(file, path) ? path : NULL;
     if (!file || !program_read(file, &facts))
         return REASON_NONE;
-    if (given.preload && !left.preload && !settings.propagate)
+    bool is_completed = propagate_need(departure->env).entries;
+    if (given.preload && !left.preload && !is_completed)
         return REASON_ENVIRONMENT;
     enum reason reason = decide_program(&facts).reason;
-    if (reason == REASON_NONE && given.settings & ~left.settings && !settings.propagate)
+    if (reason == REASON_NONE && given.settings & ~left.settings && !is_completed)
         return REASON_SETTINGS;
     return reason;
 }
@@ -192,7 +194,7 @@ static bool is_spawn(enum symbol call)
 void propagate_check(const struct departure *departure)
 {
     /* Nor in a handler that has no room for it. */
-    if (pool_is_forgotten() || !departure->path || !os_has_stack(STACK_NEEDED))
+    if (settings.log == LOG_OFF || !own_name || pool_is_forgotten() || !departure->path || !os_has_stack(STACK_NEEDED))
         return;
     int saved = errno;
     enum reason reason = judge(departure);
@@ -295,10 +297,12 @@ static const char *preload_in(char *const *env)
     return "";
 }
 
+enum { MOST_STACK = 64 * 1024 };
+
 struct propagation propagate_need(char *const *env)
 {
     struct propagation need = {0};
-    if (!settings.propagate || pool_is_forgotten())
+    if (!settings.propagate || !own_name || pool_is_forgotten())
         return need;
     const struct given left = read_environment(env);
     need.settings = given.settings & ~left.settings;
@@ -310,6 +314,9 @@ struct propagation propagate_need(char *const *env)
     for (; env && *env; env++)
         need.entries++;
     need.entries += (size_t)__builtin_popcount(need.settings) + 2;
+    /* It will be on the stack of a thread of the program's. */
+    if (need.entries * sizeof(char *) + need.text > MOST_STACK)
+        return (struct propagation){0};
     return need;
 }
 
@@ -340,10 +347,15 @@ char *const *propagate_fill(const struct propagation *need, char *const *env, ch
 void propagate_start(char *const *env)
 {
     struct object object;
-    if (!object_find((const void *)propagate_start, &object))
+    Dl_info info;
+    const char *name;
+    if (object_find((const void *)propagate_start, &object))
+        name = object.name;
+    else if (dladdr((const void *)propagate_start, &info)) /* before glibc 2.35 */
+        name = info.dli_fname;
+    else
         return;
-    own_name = strrchr(object.name, '/');
-    own_name = own_name ? own_name + 1 : object.name;
+    own_name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
     given = read_environment(env);
     if (settings.propagate)
         keep_all(env);
