@@ -125,7 +125,7 @@ void admission_start(char *const *argv)
 
 static void note_process(void)
 {
-    if (!run.pid && !load_relaxed(&stopped))
+    if (!run.pid)
         run.pid = getpid();
 }
 
@@ -151,6 +151,8 @@ void admission_in_child(void)
 
 void admission_before_spawn(void)
 {
+    if (load_relaxed(&stopped))
+        return;
     note_process();
     slice_restore();
 }
