@@ -19,6 +19,9 @@
 
 enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
 
+/* To wait takes that much of a stack at most. */
+enum { STACK_NEEDED = 16384 };
+
 /* The run that is going on. A child that runs no fork handlers finds its parent's, by whose number it knows. */
 HOT static struct {
     int64_t begun; /* 0: nothing is to be told of it */
@@ -102,7 +105,7 @@ static void begin(enum kind kind)
 {
     const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
     run.kind = kind;
-    if (admit_is_cpu_bound(run.facts[kind], &hints)) {
+    if (admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED)) {
         slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
         line_wait(run.facts[kind]);
     } else {

@@ -175,6 +175,20 @@ fill() {
     wait
 }
 
+@test "a child of a handler that has a small stack does not wait" {
+    ./computes 1 handler
+    managed ./computes 1 handler
+    export UNIRUN_CPU_BOUND=1
+    managed ./computes 1 handler
+    # There is something to be looked up before the fork, and after it.
+    managed ./computes 1100 handler
+    fill ./computes 1 until stop
+    begin ./computes 1 handler
+    touch stop
+    wait "$begun"
+    wait
+}
+
 @test "hints, and what switches admission off" {
     export UNIRUN_CPU_BOUND=1
     fill ./computes 1 until stop
