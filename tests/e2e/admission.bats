@@ -133,6 +133,22 @@ fill() {
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
+@test "nobody waits for a seat whose holder computes for long" {
+    learn ./computes 330
+    cp computes small
+    learn ./small 20
+    fill ./computes 1 until stop
+    until_is old age "$begun"
+    # For longer than 32 of its runs take: each would wait for two thirds of a second.
+    LD_PRELOAD=$SHIM timeout 10 bash -c 'for i in {1..24}; do ./small 1; done'
+    begin ./small 1 until stop
+    until_is $((seats + 1)) count "has one"
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    touch stop
+    wait
+}
+
 @test "a line that stands still lets the first in it start after the patience" {
     learn ./computes 330
     export UNIRUN_ADMIT_MS=50
