@@ -1,6 +1,6 @@
-/* Computes: computes MS [until FILE | wait FILE | children N MORE... | handler]. Spends MS milliseconds of the CPU; then
- * goes on until FILE is there, or sleeps until it is, or has N children, by fork alone, that do MORE, or one, of a signal
- * handler that has a small stack of its own. */
+/* Computes: computes MS [until FILE | wait FILE | children N MORE... | handler]. Spends MS milliseconds of the CPU;
+ * then goes on until FILE is there, or sleeps until it is, or has N children, by fork alone, that do MORE, or one, of a
+ * signal handler that has a small stack of its own. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
