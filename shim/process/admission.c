@@ -12,6 +12,7 @@
 #include "shim/domain/line.h"
 #include "shim/domain/programs.h"
 #include "shim/hot.h"
+#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/process/slice.h"
 #include "shim/startup.h"
@@ -24,8 +25,9 @@ enum { STACK_NEEDED = 16384 };
 
 /* The run that is going on. A child that runs no fork handlers finds its parent's, by whose number it knows. */
 HOT static struct {
-    int64_t begun; /* 0: nothing is to be told of it */
-    pid_t pid;     /* 0: this process has made no other, so that it can be nobody else's */
+    int64_t begun;  /* 0: nothing is to be told of it */
+    uint64_t spent; /* of the CPU before, by what this process was until exec, in milliseconds */
+    pid_t pid;      /* 0: this process has made no other, so that it can be nobody else's */
     enum kind kind;
     uint64_t program; /* 0: not found out yet */
     admit_facts facts[KINDS];
@@ -65,12 +67,13 @@ static bool is_interpreter(const char *path)
     return false;
 }
 
-/* The file that was executed: of a script, the script. 0: it cannot be told. */
+/* The file that was executed: of a script, the script. 0: it cannot be told, as that of fexecve(3), by a descriptor
+ * that may be another file's by now. */
 static uint64_t identify(void)
 {
     struct stat file;
     const char *path = (const char *)getauxval(AT_EXECFN);
-    if (!path || os_stat(path, &file))
+    if (!path || strncmp(path, "/dev/fd/", 8) == 0 || os_stat(path, &file))
         return 0;
     uint64_t hash = mix(mix(0, file.st_dev), file.st_ino);
     if (is_interpreter(path) && run.argv && run.argv[0])
@@ -96,8 +99,18 @@ static bool look_up(void)
         return false;
     if (!run.program)
         run.program = identify();
-    programs_find(fd, run.program, run.facts);
+    if (run.program)
+        programs_find(fd, run.program, run.facts);
+    else
+        os_close(fd);
     return true;
+}
+
+static uint64_t spent_ms(void)
+{
+    struct timespec cpu = {0};
+    libc.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
 }
 
 /* A program begins, or a child as a part of one. */
@@ -111,6 +124,7 @@ static void begin(enum kind kind)
     } else {
         slice_restore();
     }
+    run.spent = kind == KIND_PROGRAM ? spent_ms() : 0;
     run.begun = os_now(); /* the wait is none of its own */
 }
 
@@ -176,16 +190,15 @@ static uint64_t waited_for_cpu(void)
     return waited;
 }
 
-/* The clock of a short run is not even asked: it costs a system call. A child's clock starts at zero. */
+/* The clock of a short run is not even asked: it costs a system call. */
 static struct admit_run measure(void)
 {
-    struct timespec cpu = {0};
     struct admit_run result = {.wall = (uint64_t)(os_now() - run.begun) / MILLISECOND};
     if (result.wall < ADMIT_LEAST_CPU_MS)
         return result;
-    real.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    result.busy = result.cpu = (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
-    if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall)
+    result.busy = result.cpu = spent_ms() - run.spent;
+    /* Nor is it known how long that one has waited. */
+    if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall && run.spent < ADMIT_LEAST_CPU_MS)
         result.busy += waited_for_cpu() / MILLISECOND;
     return result;
 }
@@ -211,7 +224,8 @@ void admission_end(bool becomes_another)
     if (is_worth_it(&result)) {
         if (!run.program)
             run.program = identify();
-        programs_learn(run.program, run.kind, &result);
+        if (run.program)
+            programs_learn(run.program, run.kind, &result);
     }
     errno = saved;
 }

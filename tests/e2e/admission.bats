@@ -65,6 +65,11 @@ age() {
     [ "$(ps -o etimes= -p "$1")" -lt 1 ] || echo old
 }
 
+# asleep PID: waiting, if the program of that name has slept a hundred times.
+asleep() {
+    awk '/^Name/ { name = $2 } /^voluntary/ && name == "waiter" && $2 > 100 { print "waiting" }' "/proc/$1/status"
+}
+
 # fill COMMAND...: as many of them as there are seats, until each has one; $sitting are their ids.
 fill() {
     sitting=()
@@ -136,10 +141,11 @@ fill() {
 @test "nobody waits for a seat whose holder computes for long" {
     learn ./computes 330
     cp computes small
-    learn ./small 20
+    learn ./small 30
+    learn ./small 30
     fill ./computes 1 until stop
     until_is old age "$begun"
-    # For longer than 32 of its runs take: each would wait for two thirds of a second.
+    # For longer than 32 of its runs take: each would wait for a second.
     LD_PRELOAD=$SHIM timeout 10 bash -c 'for i in {1..24}; do ./small 1; done'
     begin ./small 1 until stop
     until_is $((seats + 1)) count "has one"
@@ -176,6 +182,48 @@ fill() {
     managed ./waiter 1
     managed /bin/true
     [ "$(count "in line")" -eq 0 ]
+    touch stop
+    wait
+}
+
+@test "what a program cannot be told by says nothing of others" {
+    # By a descriptor that is closed then: the file has no name.
+    local unnamed=(/usr/bin/python3 -c 'import os, sys
+fd = os.open(sys.argv[2], os.O_RDONLY)
+os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
+    local i
+    for i in 1 2 3 4; do
+        "${unnamed[@]}" ./computes 330
+    done
+    cp computes other
+    learn ./computes 330
+    fill ./computes 1 until stop
+    "${unnamed[@]}" ./other 1
+    begin /usr/bin/env -u LD_PRELOAD "${unnamed[@]}" ./other 1 until stop
+    local first=$begun
+    until_is old age "$first"
+    [ -z "$(seat "$first")" ]
+    touch stop
+    wait
+}
+
+@test "what a program did before it became another one is not the other one's" {
+    cp computes waiter
+    touch there
+    local i wrapped=(bash -c 'for ((i = 0; i < 300000; i++)); do :; done; exec ./waiter 1 wait later')
+    for i in 1 2 3; do
+        begin "${wrapped[@]}"
+        until_is waiting asleep "$begun"
+        touch later
+        wait "$begun"
+        rm later
+    done
+    learn ./computes 330
+    fill ./computes 1 until stop
+    begin ./waiter 1 until stop
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    [ "$(count "in line")" -eq 1 ]
     touch stop
     wait
 }
