@@ -295,6 +295,9 @@ static const char *preload_in(char *const *env)
     return "";
 }
 
+/* A thread's stack may be small: the program starts as it is before it does not start at all. */
+enum { MOST_STACK = 32768 };
+
 struct propagation propagate_need(char *const *env)
 {
     struct propagation need = {0};
@@ -310,7 +313,8 @@ struct propagation propagate_need(char *const *env)
     for (; env && *env; env++)
         need.entries++;
     need.entries += (size_t)__builtin_popcount(need.settings) + 2;
-    return need;
+    const bool fits = need.entries * sizeof(char *) + need.text <= MOST_STACK;
+    return fits ? need : (struct propagation){0};
 }
 
 /* Ours before those that the program wants, as the launcher does it. */
