@@ -64,12 +64,21 @@ unsigned admit_seats(unsigned cpus, unsigned most)
     return most && most < seats ? most : seats;
 }
 
-bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
+/* How long anybody waits of whom that is known. */
+static uint64_t longest_ms(admit_facts facts, unsigned patience_ms)
 {
     uint64_t typical = typical_ms(facts), longest = 10 * (uint64_t)patience_ms;
-    if (typical && longest > 32 * typical)
-        longest = 32 * typical;
-    if (place->waited_ms >= longest)
+    return typical && longest > 32 * typical ? 32 * typical : longest;
+}
+
+bool admit_waits_for(unsigned sat_ms, admit_facts facts, unsigned patience_ms)
+{
+    return sat_ms < longest_ms(facts, patience_ms);
+}
+
+bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
+{
+    if (place->waited_ms >= longest_ms(facts, patience_ms))
         return true;
     return !place->ahead && (place->taken < place->seats || place->first_ms >= patience_ms);
 }

@@ -59,4 +59,9 @@ struct admit_place {
  * others on two CPUs, twice over. */
 bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms);
 
+/* Whether a seat that was taken so long ago is one to wait for. Who has computed for longer than anybody of whom
+ * `facts` are known would wait, will go on to do so: a simulation must not make each of a build's small programs wait
+ * for the patience. */
+bool admit_waits_for(unsigned sat_ms, admit_facts facts, unsigned patience_ms);
+
 #endif

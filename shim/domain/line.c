@@ -27,6 +27,8 @@ enum {
     OTHERS_NAP = 1500 * MILLISECOND,
     /* Who was not heard of for so long does not wait any more: it is stopped. */
     HEARTBEAT_MS = 4000,
+    /* Who read the clock, and had to wait for a CPU then, finds times that are later than its own. */
+    LATER_MS = 60000,
 };
 
 static uint32_t milliseconds(int64_t now)
@@ -91,9 +93,16 @@ static bool uses_seat(struct table_row *row, unsigned index, int64_t now)
     return owner && !watch->is_idle;
 }
 
+/* How long ago the row's owner was in line for the last time: who sits now, has sat down then. */
+static uint32_t since_queued(const struct table_row *row, int64_t now)
+{
+    uint32_t past = milliseconds(now) - load_relaxed(&row->queued);
+    return past > UINT32_MAX - LATER_MS ? 0 : past;
+}
+
 static bool is_heard_of(const struct table_row *row, int64_t now)
 {
-    return milliseconds(now) - load_relaxed(&row->queued) < HEARTBEAT_MS;
+    return since_queued(row, now) < HEARTBEAT_MS;
 }
 
 static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_t now)
@@ -108,12 +117,13 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
     return ahead;
 }
 
-static unsigned count_taken(const struct table_row *own, int64_t now)
+static unsigned count_taken(const struct table_row *own, admit_facts facts, int64_t now)
 {
     unsigned taken = 0;
     for (unsigned i = 0; i < rows_of(place.table); i++) {
         struct table_row *row = &place.table->row[i];
-        if ((seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own))
+        if ((seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own) &&
+            admit_waits_for(since_queued(row, now), facts, settings.admit_ms))
             taken += uses_seat(row, i, now);
     }
     return taken;
@@ -171,7 +181,7 @@ static bool may_sit(struct wait *wait, const struct table_row *row, uint64_t tic
     wait->ahead = standing.ahead;
     standing.first_ms = milliseconds(now - wait->moved);
     if (!standing.ahead) {
-        standing.taken = count_taken(row, now);
+        standing.taken = count_taken(row, facts, now);
         if (!wait->seats)
             wait->seats = standing.taken ? count_seats(row) : 1; /* many files: only where it matters */
     }

@@ -20,7 +20,7 @@ struct table_row {
     uint32_t waited_ms; /* in total */
     char name[TABLE_NAME]; /* the program's, for those who look on; not terminated where it fills the field */
     uint64_t seat;         /* admission: SEAT_ states below, and its place in the line << SEAT_SHIFT */
-    uint32_t queued;       /* in line for a seat: when it last said so, in milliseconds; 0: it is not */
+    uint32_t queued;       /* in line for a seat: when it last was, in milliseconds */
     uint32_t running;      /* for those who look on: tasks in managed threads, */
     uint32_t parked;       /* threads without one, */
     uint32_t downgrades;   /* and downgrades so far */

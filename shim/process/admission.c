@@ -12,6 +12,7 @@
 #include "shim/domain/line.h"
 #include "shim/domain/programs.h"
 #include "shim/hot.h"
+#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/process/slice.h"
 #include "shim/startup.h"
@@ -19,15 +20,19 @@
 
 enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
 
+/* To wait takes that much of a stack at most. */
+enum { STACK_NEEDED = 16384 };
+
 /* The run that is going on. A child that runs no fork handlers finds its parent's, by whose number it knows. */
 HOT static struct {
-    int64_t begun; /* 0: nothing is to be told of it */
-    pid_t pid;     /* 0: this process has made no other, so that it can be nobody else's */
+    int64_t begun;  /* 0: nothing is to be told of it */
+    uint64_t spent; /* of the CPU before, by what this process was until exec, in milliseconds */
+    pid_t pid;      /* 0: this process has made no other, so that it can be nobody else's */
     enum kind kind;
     uint64_t program; /* 0: not found out yet */
     admit_facts facts[KINDS];
-    int64_t looked; /* when that was read */
-    char *const *argv;
+    int64_t looked;  /* when that was read */
+    uint64_t script; /* see identify_script() */
 } run;
 
 HOT static bool stopped;
@@ -56,25 +61,36 @@ static bool is_interpreter(const char *path)
     static const char *const names[] = {"python", "perl", "ruby", "node", "php", "Rscript", "bash", "dash", "sh"};
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(base, names[i], strlen(names[i])) == 0)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(base, names[i], length) == 0 && !base[length + strspn(base + length, "0123456789.")])
             return true;
+    }
     return false;
 }
 
-/* The file that was executed: of a script, the script. 0: it cannot be told. */
+/* Which program the arguments make of an interpreter; 0: they make none, or it is no interpreter. At the start: later
+ * the program may have changed them. */
+static uint64_t identify_script(char *const *argv)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (!path || !is_interpreter(path) || !argv || !argv[0])
+        return 0;
+    for (argv++; *argv; argv++)
+        if (**argv != '-')
+            return mix_text(1, *argv);
+    return 0;
+}
+
+/* The file that was executed: of a script, the script. 0: it cannot be told, as that of fexecve(3), by a descriptor
+ * that may be another file's by now. */
 static uint64_t identify(void)
 {
     struct stat file;
     const char *path = (const char *)getauxval(AT_EXECFN);
-    if (!path || os_stat(path, &file))
+    if (!path || strncmp(path, "/dev/fd/", 8) == 0 || os_stat(path, &file))
         return 0;
-    uint64_t hash = mix(mix(0, file.st_dev), file.st_ino);
-    if (is_interpreter(path) && run.argv && run.argv[0])
-        for (char *const *word = run.argv + 1; *word; word++)
-            if (**word != '-')
-                return mix_text(hash, *word);
-    return hash;
+    return mix(mix(mix(0, file.st_dev), file.st_ino), run.script);
 }
 
 /* ---- starting ---- */
@@ -93,8 +109,18 @@ static bool look_up(void)
         return false;
     if (!run.program)
         run.program = identify();
-    programs_find(fd, run.program, run.facts);
+    if (run.program)
+        programs_find(fd, run.program, run.facts);
+    else
+        os_close(fd);
     return true;
+}
+
+static uint64_t spent_ms(void)
+{
+    struct timespec cpu = {0};
+    libc.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
 }
 
 /* A program begins, or a child as a part of one. */
@@ -102,7 +128,7 @@ static void begin(enum kind kind)
 {
     const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
     run.kind = kind;
-    if (admit_is_cpu_bound(run.facts[kind], &hints)) {
+    if (admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED)) {
         slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
         line_wait(run.facts[kind]);
     } else {
@@ -115,17 +141,19 @@ void admission_start(char *const *argv)
 {
     if (!is_wanted())
         return;
-    run.argv = argv;
+    run.script = identify_script(argv);
     run.looked = os_now();
-    /* Where nothing was ever learnt, nobody has long slices to leave to others. */
-    if (look_up())
+    /* Where nothing was ever learnt, nobody has long slices to leave to others; and not even the clock is asked. */
+    if (look_up()) {
         slice_start();
+        run.spent = spent_ms();
+    }
     begin(KIND_PROGRAM);
 }
 
 static void note_process(void)
 {
-    if (!run.pid && !load_relaxed(&stopped))
+    if (!run.pid)
         run.pid = getpid();
 }
 
@@ -146,11 +174,14 @@ void admission_in_child(void)
     if (!run.begun || !is_wanted())
         return;
     run.pid = getpid();
+    run.spent = 0;
     begin(KIND_CHILD);
 }
 
 void admission_before_spawn(void)
 {
+    if (load_relaxed(&stopped))
+        return;
     note_process();
     slice_restore();
 }
@@ -171,16 +202,15 @@ static uint64_t waited_for_cpu(void)
     return waited;
 }
 
-/* The clock of a short run is not even asked: it costs a system call. A child's clock starts at zero. */
+/* The clock of a short run is not even asked: it costs a system call. */
 static struct admit_run measure(void)
 {
-    struct timespec cpu = {0};
     struct admit_run result = {.wall = (uint64_t)(os_now() - run.begun) / MILLISECOND};
     if (result.wall < ADMIT_LEAST_CPU_MS)
         return result;
-    real.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    result.busy = result.cpu = (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
-    if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall)
+    result.busy = result.cpu = spent_ms() - run.spent;
+    /* Nor is it known how long that one has waited. */
+    if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall && run.spent < ADMIT_LEAST_CPU_MS)
         result.busy += waited_for_cpu() / MILLISECOND;
     return result;
 }
@@ -205,7 +235,8 @@ void admission_end(bool becomes_another)
     if (is_worth_it(&result)) {
         if (!run.program)
             run.program = identify();
-        programs_learn(run.program, run.kind, &result);
+        if (run.program)
+            programs_learn(run.program, run.kind, &result);
     }
     errno = saved;
 }

@@ -134,6 +134,8 @@ void before___clone(struct call_registers *registers)
             error = real.id(pid, path, actions, attr, argv, full);                                                     \
         while (retry_again(&retry, error));                                                                            \
         retry_done(&retry, error != 0, SYMBOL_##id, CALLER);                                                           \
+        if (error && retry.refused)                                                                                    \
+            error = retry.error; /* the first attempt may have made what its file actions now find */                  \
         if (!error)                                                                                                    \
             propagate_check(&(struct departure){SYMBOL_##id, CALLER, path, is_searched, env});                         \
         return error;                                                                                                  \

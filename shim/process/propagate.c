@@ -71,6 +71,14 @@ static bool is_preload(const char *entry)
     return strncmp(entry, preload_entry, sizeof preload_entry - 1) == 0;
 }
 
+/* What is no address is an error of the kernel's for exec(3), and none of ours. */
+static bool is_readable(char *const *env)
+{
+    char *first;
+    char byte;
+    return !env || (os_read_memory(env, &first, sizeof first) && (!first || os_read_memory(first, &byte, 1)));
+}
+
 static struct given read_environment(char *const *env)
 {
     struct given found = {0};
@@ -89,6 +97,8 @@ static enum reason judge(const struct departure *departure)
 {
     struct program_facts facts;
     char path[PROGRAM_PATH];
+    if (!is_readable(departure->env))
+        return REASON_NONE;
     const struct given left = read_environment(departure->env);
     /* Before all else, whether there is a program to be started at all. */
     const char *file = departure->path;
@@ -297,12 +307,13 @@ static const char *preload_in(char *const *env)
     return "";
 }
 
-enum { MOST_STACK = 64 * 1024 };
+/* A thread's stack may be small: the program starts as it is before it does not start at all. */
+enum { MOST_STACK = 32768 };
 
 struct propagation propagate_need(char *const *env)
 {
     struct propagation need = {0};
-    if (!settings.propagate || !own_name || pool_is_forgotten())
+    if (!settings.propagate || !own_name || pool_is_forgotten() || !is_readable(env))
         return need;
     const struct given left = read_environment(env);
     need.settings = given.settings & ~left.settings;
@@ -314,10 +325,8 @@ struct propagation propagate_need(char *const *env)
     for (; env && *env; env++)
         need.entries++;
     need.entries += (size_t)__builtin_popcount(need.settings) + 2;
-    /* It will be on the stack of a thread of the program's. */
-    if (need.entries * sizeof(char *) + need.text > MOST_STACK)
-        return (struct propagation){0};
-    return need;
+    const bool fits = need.entries * sizeof(char *) + need.text <= MOST_STACK;
+    return fits ? need : (struct propagation){0};
 }
 
 /* Ours before those that the program wants, as the launcher does it. */

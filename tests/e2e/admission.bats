@@ -76,6 +76,11 @@ age() {
     [ "$(ps -o etimes= -p "$1")" -lt 1 ] || echo old
 }
 
+# asleep PID: waiting, if the program of that name has slept a hundred times.
+asleep() {
+    awk '/^Name/ { name = $2 } /^voluntary/ && name == "waiter" && $2 > 100 { print "waiting" }' "/proc/$1/status"
+}
+
 # fill COMMAND...: as many of them as there are seats, until each has one; $sitting are their ids.
 fill() {
     sitting=()
@@ -144,6 +149,23 @@ fill() {
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
+@test "nobody waits for a seat whose holder computes for long" {
+    learn ./computes 330
+    cp computes small
+    learn ./small 30
+    learn ./small 30
+    fill ./computes 1 until stop
+    until_is old age "$begun"
+    # For longer than 32 of its runs take: each would wait for a second.
+    LD_PRELOAD=$SHIM timeout 10 bash -c 'for i in {1..24}; do ./small 1; done'
+    begin ./small 1 until stop
+    until_is $((seats + 1)) count "has one"
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    touch stop
+    wait
+}
+
 @test "a line that stands still lets the first in it start after the patience" {
     learn ./computes 330
     export UNIRUN_ADMIT_MS=50
@@ -175,6 +197,48 @@ fill() {
     wait_all
 }
 
+@test "what a program cannot be told by says nothing of others" {
+    # By a descriptor that is closed then: the file has no name.
+    local unnamed=(/usr/bin/python3 -c 'import os, sys
+fd = os.open(sys.argv[2], os.O_RDONLY)
+os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
+    local i
+    for i in 1 2 3 4; do
+        "${unnamed[@]}" ./computes 330
+    done
+    cp computes other
+    learn ./computes 330
+    fill ./computes 1 until stop
+    "${unnamed[@]}" ./other 1
+    begin /usr/bin/env -u LD_PRELOAD "${unnamed[@]}" ./other 1 until stop
+    local first=$begun
+    until_is old age "$first"
+    [ -z "$(seat "$first")" ]
+    touch stop
+    wait
+}
+
+@test "what a program did before it became another one is not the other one's" {
+    cp computes waiter
+    touch there
+    local i wrapped=(bash -c 'for ((i = 0; i < 300000; i++)); do :; done; exec ./waiter 1 wait later')
+    for i in 1 2 3; do
+        begin "${wrapped[@]}"
+        until_is waiting asleep "$begun"
+        touch later
+        wait "$begun"
+        rm later
+    done
+    learn ./computes 330
+    fill ./computes 1 until stop
+    begin ./waiter 1 until stop
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    [ "$(count "in line")" -eq 1 ]
+    touch stop
+    wait
+}
+
 @test "children that are forked wait before fork returns in them, if such children have computed" {
     learn ./computes 1 children 3 330
     learn ./computes 1 children 3 330
@@ -184,6 +248,20 @@ fill() {
     [ "$(seat "$begun")" != "in line" ]
     touch stop
     wait_all
+}
+
+@test "a child of a handler that has a small stack does not wait" {
+    ./computes 1 handler
+    managed ./computes 1 handler
+    export UNIRUN_CPU_BOUND=1
+    managed ./computes 1 handler
+    # There is something to be looked up before the fork, and after it.
+    managed ./computes 1100 handler
+    fill ./computes 1 until stop
+    begin ./computes 1 handler
+    touch stop
+    wait "$begun"
+    wait
 }
 
 @test "hints, and what switches admission off" {

@@ -140,6 +140,16 @@ told() {
     [ "$(head -n 1 <<<"$told")" = "LD_PRELOAD=$EMPTY $SHIM" ]
 }
 
+@test "UNIRUN_PROPAGATE=1 leaves an environment alone that does not fit on a thread's stack" {
+    cat >"$BATS_TEST_TMPDIR/large.py" <<'END'
+import os, threading
+threading.stack_size(128 * 1024)
+large = {f"A{i}": "" for i in range(40000)}
+threading.Thread(target=os.execve, args=("/usr/bin/true", ["true"], large)).start()
+END
+    UNIRUN_LOG=off UNIRUN_PROPAGATE=1 LD_PRELOAD=$SHIM /usr/bin/python3 "$BATS_TEST_TMPDIR/large.py"
+}
+
 @test "commands that clear the environment work as without the shim" {
     # shellcheck disable=SC2016
     same_everywhere bash -c 'for i in 1 2 3; do env -i A=$i /usr/bin/env; done; (unset LD_PRELOAD; true); exec -c /usr/bin/env'

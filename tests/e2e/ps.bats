@@ -57,6 +57,29 @@ member() {
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
+@test "what a program calls itself does not reach the terminal" {
+    UNIRUN_CPU_BOUND=1 LD_PRELOAD=$SHIM /usr/bin/python3 -c '
+import ctypes, os
+ctypes.CDLL(None).prctl(15, "\x1b[31ma\n\x9bb\xe9".encode(), 0, 0, 0)
+if os.fork() == 0:
+    open("ready", "w").close()
+    open("go").read()' 3>&-
+    while ! [ -e ready ]; do sleep 0.01; done
+    [ "$("$UNIRUN" ps | awk 'NR > 1 { print $2 }')" = "?[31ma???bé" ]
+    "$UNIRUN" ps --json | /usr/bin/python3 -c 'import json, sys; assert [m["program"] for m in json.load(sys.stdin)] == ["\x1b[31ma\n\x9bb\xe9"]'
+    echo >go
+}
+
+@test "the table of another user is none" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to make a file of another user"
+    start_member
+    chown 65534 "/dev/shm/unirun-2.0.$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN"
+    run --separate-stderr "$UNIRUN" ps
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"is another user's"* ]]
+    echo >go
+}
+
 @test "a program that was killed is not listed" {
     start_member
     kill -9 "$member"

@@ -401,6 +401,12 @@ seccomp_everywhere() {
     done
 }
 
+@test "a program that is known to compute and forbids itself what time slices need makes processes as without the shim" {
+    export UNIRUN_CPU_BOUND=1 UNIRUN_DOMAIN=report-$BATS_ROOT_PID
+    seccomp_everywhere prctl log fork children
+    rm -f /dev/shm/unirun-*."$UNIRUN_DOMAIN"
+}
+
 @test "a program that forbids system calls to all its threads goes on as without the shim" {
     seccomp_everywhere everywhere strict exit _exit
     seccomp_everywhere everywhere log exit _exit fork children thread sysconf tie

@@ -1,8 +1,11 @@
-/* Computes: computes MS [until FILE | wait FILE | children N MORE...]. Spends MS milliseconds of the CPU; then goes on
- * until FILE is there, or sleeps until it is, or has N children, by fork alone, that do MORE. */
+/* Computes: computes MS [until FILE | wait FILE | children N MORE... | handler]. Spends MS milliseconds of the CPU;
+ * then goes on until FILE is there, or sleeps until it is, or has N children, by fork alone, that do MORE, or one, of a
+ * signal handler that has a small stack of its own. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +25,25 @@ static void compute(void)
         sink += i;
 }
 
+static void make_child(int signal)
+{
+    (void)signal;
+    if (fork() == 0)
+        _exit(0);
+}
+
+/* With what SIGSTKSZ once was, and no memory below it. */
+static void make_child_on_small_stack(void)
+{
+    enum { PAGE = 4096, SIZE = 8192 };
+    char *memory = mmap(NULL, PAGE + SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack_t stack = {.ss_sp = memory + PAGE, .ss_size = SIZE};
+    struct sigaction action = {.sa_handler = make_child, .sa_flags = SA_ONSTACK};
+    if (memory == MAP_FAILED || mprotect(memory, PAGE, PROT_NONE) || sigaltstack(&stack, NULL) ||
+        sigaction(SIGUSR1, &action, NULL) || raise(SIGUSR1))
+        _exit(9);
+}
+
 static int run(int argc, char **argv)
 {
     int status, failed = 0;
@@ -36,6 +58,8 @@ static int run(int argc, char **argv)
     for (int i = 0; argc > 3 && !strcmp(argv[1], "children") && i < atoi(argv[2]); i++)
         if (fork() == 0)
             return run(argc - 3, argv + 3);
+    if (argc > 1 && !strcmp(argv[1], "handler"))
+        make_child_on_small_stack();
     while (wait(&status) > 0)
         failed |= status;
     return failed != 0;

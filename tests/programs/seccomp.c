@@ -61,10 +61,10 @@ static void call(void)
 
 static const int strict[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_rt_sigreturn};
 /* libc itself calls madvise() when a thread ends: it is last, so that it can be left out. */
-static const int log_calls[] = {
-    SYS_getpid,           SYS_statx,    SYS_poll,       SYS_ppoll,       SYS_rt_sigtimedwait,
-    SYS_pwritev2,         SYS_readlink, SYS_readlinkat, SYS_sigaltstack, SYS_writev,
-    SYS_process_vm_readv, SYS_gettid,   SYS_madvise};
+static const int log_calls[] = {SYS_sched_getattr, SYS_getpid,          SYS_statx,    SYS_poll,
+                                SYS_ppoll,         SYS_rt_sigtimedwait, SYS_pwritev2, SYS_readlink,
+                                SYS_readlinkat,    SYS_sigaltstack,     SYS_writev,   SYS_process_vm_readv,
+                                SYS_gettid,        SYS_madvise};
 
 /* Listed calls give `listed`, others `other`. */
 static void install(const char *how, const int *calls, size_t count, unsigned listed, unsigned other)

@@ -108,6 +108,16 @@ static void who_needs_little_waits_little(void **state)
     assert_true(admit_now(&(struct admit_place){3, 3, 9, 0, 0}, facts, 0));
 }
 
+static void nobody_waits_for_those_who_sit_for_long(void **state)
+{
+    (void)state;
+    assert_true(admit_waits_for(319, of_typical(10), 1000));
+    assert_false(admit_waits_for(320, of_typical(10), 1000));
+    assert_true(admit_waits_for(9999, of_typical(5000), 1000));
+    assert_false(admit_waits_for(10000, of_typical(5000), 1000));
+    assert_false(admit_waits_for(10000, 0, 1000));
+}
+
 static void seats_are_one_more_than_cpus_and_no_more_than_wanted(void **state)
 {
     (void)state;
@@ -127,6 +137,7 @@ int main(void)
         cmocka_unit_test(the_first_in_line_takes_a_free_seat),
         cmocka_unit_test(a_line_does_not_stand_still_for_longer_than_the_patience),
         cmocka_unit_test(who_needs_little_waits_little),
+        cmocka_unit_test(nobody_waits_for_those_who_sit_for_long),
         cmocka_unit_test(seats_are_one_more_than_cpus_and_no_more_than_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

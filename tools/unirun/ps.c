@@ -39,7 +39,10 @@ static struct table *read_table(const char *path)
     if (fd < 0)
         fail(EXIT_PROBLEM, "%s: %s", path, strerror(errno));
     struct stat file;
-    bool is_whole = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == sizeof *table &&
+    bool is_known = fstat(fd, &file) == 0;
+    if (is_known && file.st_uid != geteuid())
+        fail(EXIT_PROBLEM, "%s is another user's; nobody uses it", path);
+    bool is_whole = is_known && S_ISREG(file.st_mode) && file.st_size == sizeof *table &&
                     read(fd, table, sizeof *table) == (ssize_t)sizeof *table;
     close(fd);
     if (!is_whole || !table_is_sound(table))
@@ -135,6 +138,18 @@ static const struct argp argp = {
         "known to compute.",
 };
 
+/* A program may call itself anything: what a terminal would obey becomes '?', as ps(1) does it. */
+static char *printable(const char *name)
+{
+    char *copy = needed(strdup(name));
+    for (unsigned char *at = (unsigned char *)copy; *at; at++)
+        if (*at < ' ' || *at == 127)
+            *at = '?';
+        else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* the same with the highest bit, in UTF-8 */
+            at[0] = at[1] = '?';
+    return copy;
+}
+
 static void print_members(const json_t *members)
 {
     size_t i;
@@ -149,8 +164,10 @@ static void print_members(const json_t *members)
         json_unpack(member, "{s:i, s:s, s:s, s:i, s:s, s:b, s:s, s:i, s:i, s:i, s:I}", "pid", &pid, "program", &program,
                     "mode", &mode, "demand", &demand, "turn", &turn, "leads", &leads, "seat", &seat, "running",
                     &running, "parked", &parked, "downgrades", &downgrades, "waited_ms", &waited);
-        printf("%8d  %-15s %-8s %6d  %-8s %-8s %7d %6d %10d %10lld\n", pid, program, mode, demand,
-               leads ? "leads" : turn, seat, running, parked, downgrades, (long long)waited);
+        char *name = printable(program);
+        printf("%8d  %-15s %-8s %6d  %-8s %-8s %7d %6d %10d %10lld\n", pid, name, mode, demand, leads ? "leads" : turn,
+               seat, running, parked, downgrades, (long long)waited);
+        free(name);
     }
 }
 
