@@ -57,7 +57,7 @@ static const struct link_map *map_of(const void *address)
 
 static bool find_wrapper(void)
 {
-    const struct link_map *next = map_of(switchboard_bind(SYMBOL_pthread_create));
+    const struct link_map *next = map_of(lookup_behind("pthread_create", NULL));
     return next != map_of(lookup_in_libc("gnu_get_libc_version")) && next != map_of(lookup_first("malloc"));
 }
 
