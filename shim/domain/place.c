@@ -10,7 +10,7 @@
 
 union place place __attribute__((aligned(OS_PAGE)));
 
-/* A region that was entered in one stay is not left in another. Under the lock. */
+/* A region that was entered in one stay is not left in another. Written under the lock. */
 HOT static uint32_t stays;
 
 /* Before the lock is taken for the first time: a child that is forked meanwhile must find it free. Not at start-up:
@@ -30,7 +30,8 @@ static void take_row(void)
     struct table_row *row = member_take_row(place.table, place.owner);
     if (!row)
         return;
-    place.stay = stays = stays % UINT16_MAX + 1;
+    place.stay = stays % UINT16_MAX + 1;
+    store_relaxed(&stays, place.stay); /* who reads 0 once more does not find the row yet */
     place.index = (uint32_t)(row - place.table->row);
     store_release(&place.row, row); /* with the rest of `place` */
 }
