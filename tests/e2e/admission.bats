@@ -163,7 +163,7 @@ fill() {
     begin ./computes 1 until stop
     until_is "in line" seat "$begun"
     touch stop
-    wait
+    wait_all
 }
 
 @test "a line that stands still lets the first in it start after the patience" {
@@ -215,7 +215,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     until_is old age "$first"
     [ -z "$(seat "$first")" ]
     touch stop
-    wait
+    wait_all
 }
 
 @test "what a program did before it became another one is not the other one's" {
@@ -236,7 +236,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     until_is "in line" seat "$begun"
     [ "$(count "in line")" -eq 1 ]
     touch stop
-    wait
+    wait_all
 }
 
 @test "children that are forked wait before fork returns in them, if such children have computed" {
@@ -261,7 +261,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     begin ./computes 1 handler
     touch stop
     wait "$begun"
-    wait
+    wait_all
 }
 
 @test "hints, and what switches admission off" {
