@@ -93,9 +93,10 @@ static union {
     struct {
         lock_word walking;
         bool is_prepared;
-        pthread_t
-            forking;    /* the thread that holds `walking` because it forks; 0: none. Only that thread compares equal */
-        unsigned forks; /* of its, one in a handler of the other; its own */
+        /* The thread that holds `walking` because it forks; 0: none. Only that thread compares equal. And how many
+         * forks of its, one in a handler of the other; which it alone reads. */
+        pthread_t forking;
+        unsigned forks;
     };
     char page[OS_PAGE];
 } wiped __attribute__((aligned(OS_PAGE)));
