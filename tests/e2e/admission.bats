@@ -26,7 +26,8 @@ managed() {
     LD_PRELOAD=$SHIM "$@"
 }
 
-# Two runs of a third of a second: for these, nobody waits for more than ten seconds.
+# Two runs of two thirds of a second: for these, nobody waits for more than twenty seconds, which is longer than
+# until_is looks.
 learn() {
     managed "$@"
     managed "$@"
@@ -61,9 +62,9 @@ count() {
 
 # until_is WANTED COMMAND...: waits until the command says that.
 until_is() {
-    local wanted=$1 tries
+    local wanted=$1 end=$((SECONDS + 10))
     shift
-    for ((tries = 0; tries < 800; tries++)); do
+    while ((SECONDS < end)); do
         [ "$("$@")" != "$wanted" ] || return 0
         sleep 0.01
     done
@@ -93,7 +94,7 @@ fill() {
 }
 
 @test "the first to compute sit, the next waits, and sits when one of them ends" {
-    learn ./computes 330
+    learn ./computes 660
     fill ./computes 1 until stop
     begin ./computes 1 until stop2
     until_is "in line" seat "$begun"
@@ -105,7 +106,7 @@ fill() {
 }
 
 @test "a seat whose holder is killed, is stopped or sleeps is free" {
-    learn ./computes 330
+    learn ./computes 660
     fill ./computes 1 until stop
     begin ./computes 1 until stop
     until_is "in line" seat "$begun"
@@ -128,7 +129,7 @@ fill() {
 }
 
 @test "who waits in line and is killed or stopped holds nobody up" {
-    learn ./computes 330
+    learn ./computes 660
     fill ./computes 1 until stop
     begin ./computes 1 until stop
     local first=$begun
@@ -150,7 +151,7 @@ fill() {
 }
 
 @test "nobody waits for a seat whose holder computes for long" {
-    learn ./computes 330
+    learn ./computes 660
     cp computes small
     learn ./small 30
     learn ./small 30
@@ -167,7 +168,7 @@ fill() {
 }
 
 @test "a line that stands still lets the first in it start after the patience" {
-    learn ./computes 330
+    learn ./computes 660
     export UNIRUN_ADMIT_MS=50
     fill ./computes 1 until stop
     begin ./computes 1 until stop
@@ -177,7 +178,7 @@ fill() {
 }
 
 @test "nobody is held back of whom nothing is known, or who mostly waits" {
-    learn ./computes 330
+    learn ./computes 660
     cp computes other
     cp computes waiter
     touch there
@@ -207,7 +208,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
         "${unnamed[@]}" ./computes 330
     done
     cp computes other
-    learn ./computes 330
+    learn ./computes 660
     fill ./computes 1 until stop
     "${unnamed[@]}" ./other 1
     begin /usr/bin/env -u LD_PRELOAD "${unnamed[@]}" ./other 1 until stop
@@ -229,7 +230,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
         wait "$begun"
         rm later
     done
-    learn ./computes 330
+    learn ./computes 660
     fill ./computes 1 until stop
     begin ./waiter 1 until stop
     begin ./computes 1 until stop
@@ -288,7 +289,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
 }
 
 @test "the file of what is known may be anything" {
-    learn ./computes 330
+    learn ./computes 660
     local file
     file=/dev/shm/unirun-programs-1.$(id -u).$UNIRUN_DOMAIN
     [ "$(stat -c %a "$file")" = 600 ]
