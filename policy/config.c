@@ -18,38 +18,13 @@ static bool same_word(const char *a, const char *b)
     return lower(*a) == lower(*b);
 }
 
-/* If `entry` is "NAME=VALUE" with this name, its value; otherwise NULL. */
-static const char *value_if(const char *entry, const char *name)
+/* If `text` begins with `start`, what stands behind it; otherwise NULL. */
+static const char *rest_of(const char *text, const char *start)
 {
-    for (; *name; entry++, name++)
-        if (*entry != *name)
+    for (; *start; text++, start++)
+        if (*text != *start)
             return NULL;
-    return *entry == '=' ? entry + 1 : NULL;
-}
-
-/* From the first entry on that can be a setting: a program's environment is long, and the settings are many. */
-static char *const *skip_foreign(char *const *env)
-{
-    static const char prefix[] = "UNIRUN_";
-    for (; env && *env; env++) {
-        size_t same = 0;
-        while (prefix[same] && (*env)[same] == prefix[same])
-            same++;
-        if (!prefix[same])
-            break;
-    }
-    return env;
-}
-
-/* The value of `name`, or NULL where it is absent or empty. */
-static const char *look_up(char *const *env, const char *name)
-{
-    for (; env && *env; env++) {
-        const char *value = value_if(*env, name);
-        if (value)
-            return *value ? value : NULL;
-    }
-    return NULL;
+    return text;
 }
 
 /* ---- what a value may be ---- */
@@ -147,6 +122,27 @@ bool config_is_setting(const char *name, size_t length)
     return false;
 }
 
+/* If the entry is of a setting, its value. */
+static const char *value_of(const char *entry, size_t *row)
+{
+    static const char prefix[] = "UNIRUN_"; /* of all of them: a program's environment is long, and they are many */
+    const char *own = rest_of(entry, prefix);
+    for (size_t i = 0; own && i < CONFIG_SETTINGS; i++) {
+        const char *rest = rest_of(own, settings[i].name + sizeof prefix - 1);
+        if (rest && *rest == '=') {
+            *row = i;
+            return rest + 1;
+        }
+    }
+    return NULL;
+}
+
+size_t config_row(const char *entry)
+{
+    size_t row;
+    return value_of(entry, &row) ? row : CONFIG_SETTINGS;
+}
+
 const char *config_mode_name(enum mode mode)
 {
     return mode_table[mode];
@@ -154,91 +150,120 @@ const char *config_mode_name(enum mode mode)
 
 /* ---- reading ---- */
 
+enum {
+#define WORD(field, ...) ROW_##field,
+#define FLAG(field, ...) ROW_##field,
+#define COUNT(field, ...) ROW_##field,
+#define TEXT(field, ...) ROW_##field,
+#include "policy/settings.def"
+};
+_Static_assert(CONFIG_SETTINGS <= 32, "a bit for each");
+
 /* `count` goes on past `most`, so that the caller learns how many there were. */
 struct reader {
-    char *const *env;
+    uint32_t found;                     /* a bit for each row that the environment has */
+    const char *value[CONFIG_SETTINGS]; /* what it says there; undefined where it has none */
     struct config_complaint *complaints;
     size_t most, count;
 };
 
-static void complain(struct reader *r, const char *name, const char *value, const char *accepted, const char *used)
+/* Where a name occurs twice, its first value. */
+static void find_values(struct reader *r, char *const *env)
+{
+    size_t row;
+    for (; env && *env; env++) {
+        const char *value = value_of(*env, &row);
+        if (!value || r->found >> row & 1)
+            continue;
+        r->found |= UINT32_C(1) << row;
+        r->value[row] = value;
+    }
+}
+
+/* The value of a row, or NULL where it is absent or empty. */
+static const char *given(const struct reader *r, size_t row)
+{
+    return r->found >> row & 1 && *r->value[row] ? r->value[row] : NULL;
+}
+
+static void complain(struct reader *r, size_t row, const char *accepted, const char *used)
 {
     if (r->count < r->most)
-        r->complaints[r->count] = (struct config_complaint){name, value, accepted, used};
+        r->complaints[r->count] = (struct config_complaint){settings[row].name, r->value[row], accepted, used};
     r->count++;
 }
 
-static unsigned read_word(struct reader *r, const char *name, const char *const *words, size_t count,
-                          const char *accepted, const char *fallback, const char *refused)
+static unsigned read_word(struct reader *r, size_t row, const char *const *words, size_t count, const char *refused)
 {
-    const char *value = look_up(r->env, name);
+    const char *value = given(r, row);
     unsigned word = 0;
     if (value && !parse_word(value, words, count, &word)) {
-        complain(r, name, value, accepted, refused);
+        complain(r, row, settings[row].accepted, refused);
         value = refused;
     }
-    parse_word(value ? value : fallback, words, count, &word);
+    parse_word(value ? value : settings[row].fallback, words, count, &word);
     return word;
 }
 
-static bool read_flag(struct reader *r, const char *name, bool fallback)
+static bool read_flag(struct reader *r, size_t row, bool fallback)
 {
     static const char *const words[] = {"0", "1", "false", "true", "no", "yes", "off", "on"};
-    const char *value = look_up(r->env, name);
+    const char *value = given(r, row);
     unsigned word;
     if (!value)
         return fallback;
     if (parse_word(value, words, LENGTH(words), &word))
         return word % 2;
-    complain(r, name, value, "0 or 1", fallback ? "1" : "0");
+    complain(r, row, settings[row].accepted, settings[row].fallback);
     return fallback;
 }
 
-static unsigned read_count(struct reader *r, const char *name, unsigned least, unsigned most, unsigned fallback,
-                           const char *accepted, const char *fallback_text)
+static unsigned read_count(struct reader *r, size_t row, unsigned least, unsigned most, unsigned fallback)
 {
-    const char *value = look_up(r->env, name);
+    const char *value = given(r, row);
     unsigned number;
     if (!value)
         return fallback;
     if (parse_count(value, least, most, &number))
         return number;
-    complain(r, name, value, accepted, fallback_text);
+    complain(r, row, settings[row].accepted, settings[row].fallback);
     return fallback;
 }
 
-static const char *read_text(struct reader *r, const char *name, bool (*check)(const char *), const char *accepted,
-                             const char *fallback)
+static const char *read_text(struct reader *r, size_t row, bool (*check)(const char *))
 {
-    const char *value = look_up(r->env, name);
+    const char *value = given(r, row), *fallback = settings[row].fallback;
     if (!value || check(value))
         return value ? value : fallback;
-    complain(r, name, value, accepted, *fallback ? fallback : "none");
+    complain(r, row, settings[row].accepted, *fallback ? fallback : "none");
     return fallback;
 }
 
 /* Two flags that ask for opposites: the first is kept. */
-static void refuse_second(struct reader *r, bool first, bool *second, const char *second_name, const char *accepted)
+static void refuse_second(struct reader *r, bool first, bool *second, size_t second_row, const char *accepted)
 {
     if (!first || !*second)
         return;
-    complain(r, second_name, look_up(r->env, second_name), accepted, "0");
+    complain(r, second_row, accepted, "0");
     *second = false;
 }
 
 size_t config_read(char *const *env, struct config *out, struct config_complaint *complaints, size_t most_complaints)
 {
-    struct reader r = {skip_foreign(env), complaints, most_complaints, 0};
+    struct reader r;
+    r.found = 0;
+    r.complaints = complaints;
+    r.most = most_complaints;
+    r.count = 0;
+    find_values(&r, env);
 #define WORD(field, name, words, fallback, refused, help)                                                              \
-    out->field =                                                                                                       \
-        (enum words)read_word(&r, name, words##_table, LENGTH(words##_table), ACCEPTED_##words, fallback, refused);
-#define FLAG(field, name, fallback, help) out->field = read_flag(&r, name, fallback);
-#define COUNT(field, name, least, most, fallback, help)                                                                \
-    out->field = read_count(&r, name, least, most, fallback, "a number from " #least " to " #most, #fallback);
-#define TEXT(field, name, check, fallback, help) out->field = read_text(&r, name, check, ACCEPTED_##check, fallback);
+    out->field = (enum words)read_word(&r, ROW_##field, words##_table, LENGTH(words##_table), refused);
+#define FLAG(field, name, fallback, help) out->field = read_flag(&r, ROW_##field, fallback);
+#define COUNT(field, name, least, most, fallback, help) out->field = read_count(&r, ROW_##field, least, most, fallback);
+#define TEXT(field, name, check, fallback, help) out->field = read_text(&r, ROW_##field, check);
 #include "policy/settings.def"
-    refuse_second(&r, out->force_threads, &out->force_process, "UNIRUN_FORCE_PROCESS",
+    refuse_second(&r, out->force_threads, &out->force_process, ROW_force_process,
                   "compatible with UNIRUN_FORCE_THREADS=1");
-    refuse_second(&r, out->cpu_bound, &out->io_bound, "UNIRUN_IO_BOUND", "compatible with UNIRUN_CPU_BOUND=1");
+    refuse_second(&r, out->cpu_bound, &out->io_bound, ROW_io_bound, "compatible with UNIRUN_CPU_BOUND=1");
     return r.count;
 }

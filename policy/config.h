@@ -71,6 +71,9 @@ size_t config_read(char *const *env, struct config *out, struct config_complaint
 /* The row-th setting of settings.def, or NULL past the last. */
 const struct config_setting *config_setting(size_t row);
 
+/* The row of the setting that `entry`, "NAME=VALUE", is of; CONFIG_SETTINGS: it is of none. */
+size_t config_row(const char *entry);
+
 /* Whether the `length` bytes at `name` are the name of a setting. */
 bool config_is_setting(const char *name, size_t length);
 

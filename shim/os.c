@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/hot.h"
 #include "shim/switchboard/switchboard.h"
 
 /* Through libc's syscall() behind us: it is neither a cancellation point nor our own trampoline. */
@@ -149,11 +150,25 @@ int os_allocate(int fd, size_t size)
 
 /* ---- time and memory ---- */
 
-static bool avoid_counter;
+HOT static bool avoid_counter;
 
 void os_avoid_counter(void)
 {
     store_relaxed(&avoid_counter, true); /* by the thread that is about to forbid it, for itself and its children */
+}
+
+static int64_t nanoseconds(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+int64_t os_clock(int clock)
+{
+    struct timespec now = {0};
+    int saved = errno;
+    SYSTEM_CALL(SYS_clock_gettime, clock, &now);
+    errno = saved;
+    return nanoseconds(&now);
 }
 
 int64_t os_now(void)
@@ -161,10 +176,9 @@ int64_t os_now(void)
     struct timespec now;
     bool is_forbidden = load_relaxed(&avoid_counter);
     if (__builtin_expect(is_forbidden, 0))
-        SYSTEM_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-    else
-        libc.clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+        return os_clock(CLOCK_MONOTONIC);
+    libc.clock_gettime(CLOCK_MONOTONIC, &now);
+    return nanoseconds(&now);
 }
 
 bool os_has_stack(size_t size)

@@ -51,6 +51,10 @@ bool os_has_stack(size_t size);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t os_now(void);
 
+/* A clock (clock_gettime(2)) by a system call, in nanoseconds: who asks once or twice waits longer for the first touch
+ * of what os_now() reads. */
+int64_t os_clock(int clock);
+
 /* From now on the processor's time stamp counter is not read here: the process has forbidden it. */
 void os_avoid_counter(void);
 

@@ -7,6 +7,7 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/capacity.h"
+#include "shim/domain/file.h"
 #include "shim/hot.h"
 #include "shim/object.h"
 #include "shim/process/admission.h"
@@ -14,6 +15,7 @@
 #include "shim/report/report.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/text.h"
 #include "shim/verdict.h"
 
 HOT struct config settings;
@@ -39,38 +41,27 @@ static const void *find_sanitizer(void)
     return NULL;
 }
 
-/* The rest of `text` behind `start`; NULL: it begins with something else. Not by libc, whose functions would have to be
- * found first. */
-static const char *rest_of(const char *text, const char *start)
+/* What the environment tells of who runs us. */
+static struct environment {
+    bool is_recorded;       /* rr sets a variable for everything that it runs (rr(1)). Valgrind's race checkers, whose
+                             * preloads       are in the environment, take a join that is not libc's for none. */
+    bool is_under_valgrind; /* whose other tools would, at exit, take the stacks of parked threads for leaks of the
+                               program */
+} read_environment(char *const *env)
 {
-    for (; *start; text++, start++)
-        if (*text != *start)
-            return NULL;
-    return text;
-}
-
-/* Whether an entry of `env` begins with `name` and contains `part`. */
-static bool has_entry(char *const *env, const char *name, const char *part)
-{
-    for (; *env; env++)
-        for (const char *value = rest_of(*env, name); value; value = *value ? value + 1 : NULL)
-            if (rest_of(value, part))
-                return true;
-    return false;
-}
-
-/* rr sets a variable for everything that it runs (rr(1)). Valgrind's race checkers, whose preloads are in the
- * environment, take a join that is not libc's for none. */
-static bool is_recorded(char *const *env)
-{
-    return dmtcp_is_enabled || has_entry(env, "RUNNING_UNDER_RR=", "") ||
-           has_entry(env, "LD_PRELOAD=", "/vgpreload_helgrind") || has_entry(env, "LD_PRELOAD=", "/vgpreload_drd");
-}
-
-/* Valgrind's other tools would, at exit, take the stacks of parked threads for leaks of the program. */
-static bool is_under_valgrind(char *const *env)
-{
-    return has_entry(env, "LD_PRELOAD=", "/vgpreload_core");
+    struct environment found = {.is_recorded = dmtcp_is_enabled};
+    for (; *env; env++) {
+        if (text_rest(*env, "RUNNING_UNDER_RR="))
+            found.is_recorded = true;
+        for (const char *at = text_rest(*env, "LD_PRELOAD="); at && *at; at++) {
+            const char *tool = text_rest(at, "/vgpreload_");
+            if (tool && text_rest(tool, "core"))
+                found.is_under_valgrind = true;
+            if (tool && (text_rest(tool, "helgrind") || text_rest(tool, "drd")))
+                found.is_recorded = true;
+        }
+    }
+    return found;
 }
 
 /* ---- the decision ---- */
@@ -86,13 +77,13 @@ static void say_mode(void)
 
 /* What speaks against managing this process is looked for only where managing is wanted. `culprit` becomes an address
  * in the object that does. */
-static struct process_verdict judge(char *const *env, bool privileged, const void **culprit)
+static struct process_verdict judge(const struct environment *around, bool privileged, const void **culprit)
 {
     struct process_facts facts = {.privileged = privileged};
     if (!privileged && settings.mode == MODE_MANAGED) {
         const void *sanitizer = find_sanitizer(), *preemption = lookup_before("pthread_create");
         facts.sanitizer = sanitizer;
-        facts.recorder = is_recorded(env);
+        facts.recorder = around->is_recorded;
         facts.preempted = preemption;
         *culprit = sanitizer ? sanitizer : preemption;
     }
@@ -107,13 +98,26 @@ static bool is_mode_refused(const struct config_complaint *complaints, size_t co
     return false;
 }
 
+/* Programs write over their environment (setproctitle). */
+static void keep_domain(void)
+{
+    HOT static char kept[DOMAIN_NAME_MOST + 1];
+    size_t length = 0;
+    while (length < DOMAIN_NAME_MOST && settings.domain[length]) {
+        kept[length] = settings.domain[length];
+        length++;
+    }
+    settings.domain = kept;
+}
+
 static void decide(char *const *env)
 {
     struct config_complaint complaints[CONFIG_SETTINGS];
     const void *culprit = NULL;
     bool privileged = getauxval(AT_SECURE);
+    const struct environment around = read_environment(env);
     size_t complained = config_read(privileged ? NULL : env, &settings, complaints, CONFIG_SETTINGS);
-    struct process_verdict verdict = judge(env, privileged, &culprit);
+    struct process_verdict verdict = judge(&around, privileged, &culprit);
     settings.mode = verdict.mode;
     if (verdict.mode == MODE_PASSTHROUGH && verdict.reason == REASON_NONE && !is_mode_refused(complaints, complained))
         return; /* asked for: silence */
@@ -124,7 +128,8 @@ static void decide(char *const *env)
     if (verdict.reason != REASON_NONE)
         report_process(verdict.reason, culprit);
     if (settings.mode == MODE_MANAGED) {
-        verdict_start(is_under_valgrind(env));
+        keep_domain();
+        verdict_start(around.is_under_valgrind);
         propagate_start(env);
     }
     say_mode();

@@ -9,6 +9,7 @@
 #include "shim/report/report.h"
 #include "shim/startup.h"
 #include "shim/thread/attributes.h"
+#include "shim/thread/fresh.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/worker.h"
 
@@ -25,7 +26,7 @@ static __attribute__((noinline)) bool start_threads(void)
 {
     int saved = errno;
     attributes_defaults_changed();
-    bool is_ready = pool_start(settings.pool_max, settings.idle_ms, is_tidy) && worker_start();
+    bool is_ready = fresh_start() && pool_start(settings.pool_max, settings.idle_ms, is_tidy) && worker_start();
     errno = saved;
     return is_ready;
 }
@@ -49,8 +50,7 @@ void verdict_prepare(void)
 void verdict_start(bool tidy)
 {
     is_tidy = tidy;
-    if (!worker_place())
-        threads = IMPOSSIBLE;
+    worker_place();
     counts_start();
     can |= 1u << REQUEST_PROCESS | 1u << REQUEST_CPU_COUNT;
     place_start();

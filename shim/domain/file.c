@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,9 +9,17 @@
 
 static char *put_text(char *at, const char *text)
 {
-    size_t length = strlen(text);
-    memcpy(at, text, length);
-    return at + length;
+    while (*text)
+        *at++ = *text++;
+    return at;
+}
+
+static bool is_short(const char *name)
+{
+    size_t length = 0;
+    while (name[length] && length <= DOMAIN_NAME_MOST)
+        length++;
+    return length <= DOMAIN_NAME_MOST;
 }
 
 static char *put_number(char *at, uint64_t number)
@@ -30,7 +37,7 @@ static char *put_number(char *at, uint64_t number)
 bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char *name)
 {
     struct stat namespace;
-    if (strlen(name) > DOMAIN_NAME_MOST)
+    if (!is_short(name))
         return false;
     if (os_stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
@@ -43,7 +50,7 @@ bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char
 
 bool domain_programs_name(char path[DOMAIN_FILE_PATH], unsigned version, unsigned uid, const char *name)
 {
-    if (strlen(name) > DOMAIN_NAME_MOST)
+    if (!is_short(name))
         return false;
     char *at = put_number(put_text(path, "/dev/shm/unirun-programs-"), version);
     at = put_number(put_text(at, "."), uid);
@@ -51,20 +58,14 @@ bool domain_programs_name(char path[DOMAIN_FILE_PATH], unsigned version, unsigne
     return true;
 }
 
-/* Ours alone. */
-static bool is_ours(const struct stat *file)
-{
-    return S_ISREG(file->st_mode) && file->st_uid == geteuid() && !(file->st_mode & 077) && file->st_nlink == 1;
-}
-
-int domain_file_open(const char *path, int flags, struct stat *file)
+int domain_file_open(const char *path, int flags)
 {
     /* O_NONBLOCK: somebody may hold a lease on it (fcntl(2), F_SETLEASE). */
-    int fd = os_open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-    if (fd < 0)
-        return -1;
-    if (os_fstat(fd, file) == 0 && is_ours(file))
-        return fd;
-    os_close(fd);
-    return -1;
+    return os_open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+}
+
+bool domain_file_is_ours(int fd, struct stat *file)
+{
+    return os_fstat(fd, file) == 0 && S_ISREG(file->st_mode) && file->st_uid == geteuid() && !(file->st_mode & 077) &&
+           file->st_nlink == 1;
 }

@@ -14,8 +14,11 @@ enum { DOMAIN_NAME_MOST = 64, DOMAIN_FILE_PATH = DOMAIN_NAME_MOST + 96 };
 bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char *name);
 bool domain_programs_name(char path[DOMAIN_FILE_PATH], unsigned version, unsigned uid, const char *name);
 
-/* Opens it; `flags` as for open(2). A descriptor, or -1: it is not there, or somebody else can have put it there, or
- * can write it. Context: any. Keeps errno. */
-int domain_file_open(const char *path, int flags, struct stat *file);
+/* Opens it, or what is in its place; `flags` as for open(2). A descriptor, or -1. Context: any. Keeps errno. */
+int domain_file_open(const char *path, int flags);
+
+/* Whether the file is the user's alone: nobody else can have put it there, or can write it; with what fstat(2) says of
+ * it. To be asked before anything is believed that stands in it. Context: any. Keeps errno. */
+bool domain_file_is_ours(int fd, struct stat *file);
 
 #endif

@@ -1,12 +1,12 @@
 #include "shim/domain/place.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
 #include "shim/domain/member.h"
 #include "shim/hot.h"
 #include "shim/startup.h"
+#include "shim/text.h"
 
 union place place __attribute__((aligned(OS_PAGE)));
 
@@ -116,8 +116,13 @@ bool place_leave(void)
     return wanted;
 }
 
+bool place_is_private(void)
+{
+    return text_is_same(settings.domain, "private");
+}
+
 void place_start(void)
 {
-    if (strcmp(settings.domain, "private") == 0)
+    if (place_is_private())
         place.alone = true;
 }

@@ -52,6 +52,9 @@ void place_abandon(void);
  * Nothing in a vfork child. Context: any, also a signal handler. */
 bool place_leave(void);
 
+/* Whether the user wants no domain. Context: any, after start-up. */
+bool place_is_private(void);
+
 /* Once, at start-up. */
 void place_start(void);
 

@@ -14,7 +14,7 @@
 #include "shim/startup.h"
 
 /* The layout: buckets of entries, an all-zero one free. A change of it changes the file's name. */
-enum { LAYOUT = 1, BUCKETS = 256, ENTRIES = 8 };
+enum { LAYOUT = 2, BUCKETS = 256, ENTRIES = 8 };
 struct entry {
     uint64_t key;
     admit_facts facts;
@@ -26,16 +26,14 @@ enum { FILE_SIZE = BUCKETS * sizeof(struct bucket) };
 
 static int open_file(int flags, unsigned uid)
 {
-    struct stat file;
     char path[DOMAIN_FILE_PATH];
-    if (!domain_programs_name(path, LAYOUT, uid, settings.domain))
-        return -1;
-    int fd = domain_file_open(path, flags, &file);
-    if (fd >= 0 && file.st_size > (off_t)FILE_SIZE) {
-        os_close(fd);
-        return -1;
-    }
-    return fd;
+    return domain_programs_name(path, LAYOUT, uid, settings.domain) ? domain_file_open(path, flags) : -1;
+}
+
+static bool is_sound(int fd)
+{
+    struct stat file;
+    return domain_file_is_ours(fd, &file) && file.st_size <= (off_t)FILE_SIZE;
 }
 
 static off_t place_of(uint64_t program)
@@ -52,7 +50,8 @@ static uint64_t key_of(uint64_t program, enum kind kind)
 /* What is not in the file yet is zero. */
 static void read_bucket(int fd, uint64_t program, struct bucket *bucket)
 {
-    memset(bucket, 0, sizeof *bucket);
+    for (int i = 0; i < ENTRIES; i++) /* the compiler would make a call of memset of anything shorter to write */
+        bucket->entry[i] = (struct entry){0};
     os_read_at(fd, bucket, sizeof *bucket, place_of(program));
 }
 
@@ -70,15 +69,19 @@ int programs_open(void)
     return open_file(O_RDONLY, (unsigned)getauxval(AT_EUID));
 }
 
+/* Whose the file is is asked for what was found alone: of most programs nothing is known. */
 void programs_find(int fd, uint64_t program, admit_facts facts[KINDS])
 {
     struct bucket bucket;
+    bool is_known = false;
     read_bucket(fd, program, &bucket);
-    os_close(fd);
     for (enum kind kind = 0; kind < KINDS; kind++) {
         const struct entry *entry = entry_of(&bucket, key_of(program, kind));
         facts[kind] = entry ? entry->facts : 0;
+        is_known |= facts[kind] != 0;
     }
+    if (is_known && !is_sound(fd))
+        facts[KIND_PROGRAM] = facts[KIND_CHILD] = 0;
 }
 
 /* A file beyond the limit is a SIGXFSZ. */
@@ -95,6 +98,10 @@ void programs_learn(uint64_t program, enum kind kind, const struct admit_run *ru
     int fd = may_grow() ? open_file(O_RDWR | O_CREAT, geteuid()) : -1;
     if (fd < 0)
         return;
+    if (!is_sound(fd)) {
+        os_close(fd);
+        return;
+    }
     read_bucket(fd, program, &bucket);
     struct entry *entry = entry_of(&bucket, key);
     if (!entry)

@@ -13,10 +13,10 @@
 /* A program, and the children that it forks without their becoming another one. */
 enum kind { KIND_PROGRAM, KIND_CHILD, KINDS };
 
-/* A descriptor of the file, for programs_find(), which closes it; -1: there is none, or none that can be trusted. */
+/* A descriptor of the file, for programs_find(), which leaves it open; -1: there is none. */
 int programs_open(void);
 
-/* What is known of both kinds. */
+/* What is known of both kinds. 0 is no program. */
 void programs_find(int fd, uint64_t program, admit_facts facts[KINDS]);
 
 /* Remembers a run of the one of them. */

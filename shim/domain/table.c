@@ -40,9 +40,9 @@ struct table *table_map(const char *name)
     int saved = errno;
     struct table *table = NULL;
     bool is_named = domain_table_name(path, TABLE_VERSION, name);
-    int fd = is_named ? domain_file_open(path, O_RDWR | O_CREAT, &file) : -1;
+    int fd = is_named ? domain_file_open(path, O_RDWR | O_CREAT) : -1;
     if (fd >= 0) {
-        table = map_file(fd, &file);
+        table = domain_file_is_ours(fd, &file) ? map_file(fd, &file) : NULL;
         os_close(fd);
     }
     if (table) {

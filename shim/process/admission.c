@@ -10,13 +10,14 @@
 #include "policy/admit.h"
 #include "shim/atomic.h"
 #include "shim/domain/line.h"
+#include "shim/domain/place.h"
 #include "shim/domain/programs.h"
 #include "shim/hot.h"
-#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/process/slice.h"
 #include "shim/startup.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/text.h"
 
 enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
 
@@ -45,12 +46,17 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 29;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* Numbers in an argument are often different each time. */
-static uint64_t mix_text(uint64_t hash, const char *text)
+static uint64_t mix_argument(uint64_t hash, const char *text)
 {
     enum { MOST = 256 };
     for (int i = 0; i < MOST && text[i]; i++)
-        if (text[i] < '0' || text[i] > '9')
+        if (!is_digit(text[i]))
             hash = mix(hash, (unsigned char)text[i]);
     return hash;
 }
@@ -58,12 +64,13 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 /* Programs that are what their first argument is. */
 static bool is_interpreter(const char *path)
 {
-    static const char *const names[] = {"python", "perl", "ruby", "node", "php", "Rscript", "bash", "dash", "sh"};
-    const char *base = strrchr(path, '/');
-    base = base ? base + 1 : path;
+    static const char names[][8] = {"python", "perl", "ruby", "node", "php", "Rscript", "bash", "dash", "sh"};
+    const char *base = text_base(path);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t length = strlen(names[i]);
-        if (strncmp(base, names[i], length) == 0 && !base[length + strspn(base + length, "0123456789.")])
+        const char *version = text_rest(base, names[i]);
+        while (version && (is_digit(*version) || *version == '.'))
+            version++;
+        if (version && !*version)
             return true;
     }
     return false;
@@ -78,27 +85,32 @@ static uint64_t identify_script(char *const *argv)
         return 0;
     for (argv++; *argv; argv++)
         if (**argv != '-')
-            return mix_text(1, *argv);
+            return mix_argument(1, *argv);
     return 0;
 }
 
-/* The file that was executed: of a script, the script. 0: it cannot be told, as that of fexecve(3), by a descriptor
- * that may be another file's by now. */
+/* The file that was executed: of a script, the script. An absolute path says enough of it, and costs no system call. 0:
+ * it cannot be told, as that of fexecve(3), by a descriptor that may be another file's by now. */
 static uint64_t identify(void)
 {
     struct stat file;
     const char *path = (const char *)getauxval(AT_EXECFN);
-    if (!path || strncmp(path, "/dev/fd/", 8) == 0 || os_stat(path, &file))
+    uint64_t hash = run.script;
+    if (!path || text_rest(path, "/dev/fd/"))
         return 0;
-    return mix(mix(mix(0, file.st_dev), file.st_ino), run.script);
+    if (*path == '/') {
+        while (*path)
+            hash = mix(hash, (unsigned char)*path++);
+        return hash;
+    }
+    return os_stat(path, &file) ? 0 : mix(mix(hash, file.st_dev), file.st_ino);
 }
 
 /* ---- starting ---- */
 
 static bool is_wanted(void)
 {
-    return !load_relaxed(&stopped) && settings.admit_ms && !settings.io_bound &&
-           strcmp(settings.domain, "private") != 0;
+    return !load_relaxed(&stopped) && settings.admit_ms && !settings.io_bound && !place_is_private();
 }
 
 /* Whether there was anything to look at. */
@@ -109,18 +121,14 @@ static bool look_up(void)
         return false;
     if (!run.program)
         run.program = identify();
-    if (run.program)
-        programs_find(fd, run.program, run.facts);
-    else
-        os_close(fd);
+    programs_find(fd, run.program, run.facts);
+    os_close(fd);
     return true;
 }
 
 static uint64_t spent_ms(void)
 {
-    struct timespec cpu = {0};
-    libc.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    return (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / MILLISECOND;
+    return (uint64_t)os_clock(CLOCK_PROCESS_CPUTIME_ID) / MILLISECOND;
 }
 
 /* A program begins, or a child as a part of one. */
@@ -134,7 +142,7 @@ static void begin(enum kind kind)
     } else {
         slice_restore();
     }
-    run.begun = os_now(); /* the wait is none of its own */
+    run.begun = os_clock(CLOCK_MONOTONIC); /* the wait is none of its own */
 }
 
 void admission_start(char *const *argv)
@@ -142,13 +150,13 @@ void admission_start(char *const *argv)
     if (!is_wanted())
         return;
     run.script = identify_script(argv);
-    run.looked = os_now();
     /* Where nothing was ever learnt, nobody has long slices to leave to others; and not even the clock is asked. */
     if (look_up()) {
         slice_start();
         run.spent = spent_ms();
     }
     begin(KIND_PROGRAM);
+    run.looked = run.begun;
 }
 
 static void note_process(void)
@@ -163,7 +171,7 @@ void admission_before_fork(void)
     if (!run.begun || load_relaxed(&stopped))
         return;
     note_process();
-    if ((now = os_now()) - run.looked < SECOND)
+    if ((now = os_clock(CLOCK_MONOTONIC)) - run.looked < SECOND)
         return;
     run.looked = now;
     look_up();
@@ -205,7 +213,7 @@ static uint64_t waited_for_cpu(void)
 /* The clock of a short run is not even asked: it costs a system call. */
 static struct admit_run measure(void)
 {
-    struct admit_run result = {.wall = (uint64_t)(os_now() - run.begun) / MILLISECOND};
+    struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND};
     if (result.wall < ADMIT_LEAST_CPU_MS)
         return result;
     result.busy = result.cpu = spent_ms() - run.spent;

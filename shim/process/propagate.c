@@ -1,6 +1,5 @@
 #include "shim/process/propagate.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,22 +10,15 @@
 #include "shim/atomic.h"
 #include "shim/hot.h"
 #include "shim/libc.h"
-#include "shim/object.h"
 #include "shim/os.h"
 #include "shim/process/program.h"
 #include "shim/report/report.h"
 #include "shim/startup.h"
+#include "shim/switchboard/lookup.h"
+#include "shim/text.h"
 #include "shim/thread/pool.h"
 
 /* ---- the environment ---- */
-
-static const char *const names[CONFIG_SETTINGS] = {
-#define WORD(field, name, words, fallback, refused, help) name,
-#define FLAG(field, name, fallback, help) name,
-#define COUNT(field, name, least, most, fallback, help) name,
-#define TEXT(field, name, check, fallback, help) name,
-#include "policy/settings.def"
-};
 
 /* What this process was started with: a bit for each setting, and the preload. */
 struct given {
@@ -39,36 +31,49 @@ HOT static struct given given;
 /* Our own file name: the loader's, which stays as it is. */
 HOT static const char *own_name;
 
+static const char preload_entry[] = "LD_PRELOAD=";
+
 /* LD_PRELOAD is a list between colons and spaces (ld.so(8)). */
+static bool is_between(char c)
+{
+    return c == ':' || c == ' ';
+}
+
+static const char *end_of(const char *item)
+{
+    while (*item && !is_between(*item))
+        item++;
+    return item;
+}
+
+static const char *next_item(const char *item)
+{
+    item = end_of(item);
+    while (is_between(*item))
+        item++;
+    return item;
+}
+
+/* Whether an item of the list has our file name. */
 static bool has_preload(const char *list)
 {
-    while (*list) {
-        size_t length = strcspn(list, ": ");
-        const char *end = list + length, *base = end;
-        while (base > list && base[-1] != '/')
-            base--;
-        if (strncmp(base, own_name, (size_t)(end - base)) == 0 && !own_name[end - base])
+    for (; *list; list = next_item(list)) {
+        const char *base = list;
+        for (const char *at = list; at < end_of(list); at++)
+            if (*at == '/')
+                base = at + 1;
+        const char *behind = text_rest(base, own_name);
+        if (behind && behind == end_of(list))
             return true;
-        list = end + strspn(end, ": ");
     }
     return false;
 }
 
+/* Its bit, if the entry is of one. */
 static uint32_t setting_of(const char *entry)
 {
-    for (unsigned i = 0; i < CONFIG_SETTINGS; i++) {
-        size_t length = strlen(names[i]);
-        if (strncmp(entry, names[i], length) == 0 && entry[length] == '=')
-            return UINT32_C(1) << i;
-    }
-    return 0;
-}
-
-static const char preload_entry[] = "LD_PRELOAD=";
-
-static bool is_preload(const char *entry)
-{
-    return strncmp(entry, preload_entry, sizeof preload_entry - 1) == 0;
+    size_t row = config_row(entry);
+    return row < CONFIG_SETTINGS ? UINT32_C(1) << row : 0;
 }
 
 /* What is no address is an error of the kernel's for exec(3), and none of ours. */
@@ -83,10 +88,10 @@ static struct given read_environment(char *const *env)
 {
     struct given found = {0};
     for (; env && *env; env++) {
-        if (strncmp(*env, "UNIRUN_", 7) == 0)
-            found.settings |= setting_of(*env);
-        else if (is_preload(*env))
-            found.preload = has_preload(*env + sizeof preload_entry - 1);
+        const char *list = text_rest(*env, preload_entry);
+        if (list)
+            found.preload = has_preload(list);
+        found.settings |= setting_of(*env);
     }
     return found;
 }
@@ -278,32 +283,32 @@ static char *keep(const char *text, size_t length)
 
 static void keep_preload(const char *list)
 {
-    const char *end = list, *own = list;
-    while (*end && !(has_preload(own) && !has_preload(end))) {
-        own = end;
-        end += strcspn(end, ": ");
-        end += strspn(end, ": ");
-    }
-    kept_preload = keep(own, strcspn(own, ": "));
+    const char *own = list;
+    while (has_preload(next_item(own)))
+        own = next_item(own);
+    kept_preload = keep(own, (size_t)(end_of(own) - own));
 }
 
 static void keep_all(char *const *env)
 {
     for (; *env; env++) {
-        uint32_t setting = setting_of(*env);
-        if (setting)
-            kept_entry[__builtin_ctz(setting)] = keep(*env, strlen(*env));
-        else if (given.preload && is_preload(*env))
-            keep_preload(*env + sizeof preload_entry - 1);
+        size_t row = config_row(*env);
+        const char *list = text_rest(*env, preload_entry);
+        if (row < CONFIG_SETTINGS)
+            kept_entry[row] = keep(*env, strlen(*env));
+        else if (given.preload && list)
+            keep_preload(list);
     }
 }
 
 /* The value of LD_PRELOAD in `env`, or "". */
 static const char *preload_in(char *const *env)
 {
-    for (; env && *env; env++)
-        if (is_preload(*env))
-            return *env + sizeof preload_entry - 1;
+    for (; env && *env; env++) {
+        const char *list = text_rest(*env, preload_entry);
+        if (list)
+            return list;
+    }
     return "";
 }
 
@@ -344,7 +349,7 @@ char *const *propagate_fill(const struct propagation *need, char *const *env, ch
     if (need->preload)
         *next++ = join_preload(text, preload_in(env));
     for (; env && *env; env++)
-        if (!need->preload || !is_preload(*env))
+        if (!need->preload || !text_rest(*env, preload_entry))
             *next++ = *env;
     for (unsigned i = 0; i < CONFIG_SETTINGS; i++)
         if (need->settings & UINT32_C(1) << i && kept_entry[i])
@@ -355,16 +360,10 @@ char *const *propagate_fill(const struct propagation *need, char *const *env, ch
 
 void propagate_start(char *const *env)
 {
-    struct object object;
-    Dl_info info;
-    const char *name;
-    if (object_find((const void *)propagate_start, &object))
-        name = object.name;
-    else if (dladdr((const void *)propagate_start, &info)) /* before glibc 2.35 */
-        name = info.dli_fname;
-    else
+    const char *path = lookup_own_path();
+    if (!path)
         return;
-    own_name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    own_name = text_base(path);
     given = read_environment(env);
     if (settings.propagate)
         keep_all(env);

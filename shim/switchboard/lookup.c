@@ -9,15 +9,9 @@
 
 #include "shim/atomic.h"
 #include "shim/hot.h"
+#include "shim/text.h"
 
 /* Nothing that runs to bind a function of libc may call one (a test looks at what this file needs). */
-
-static bool is_same(const char *a, const char *b)
-{
-    for (; *a && *a == *b; a++, b++)
-        ;
-    return *a == *b;
-}
 
 /* One object's dynamic symbols (System V ABI; DT_GNU_HASH as binutils and glibc have it). */
 struct symbols {
@@ -78,7 +72,7 @@ static bool has_version(const struct symbols *in, uint32_t symbol, const char *w
     if (!wanted)
         return !(version & 0x8000);
     const char *name = version_name(in, version & 0x7fff);
-    return name && is_same(name, wanted);
+    return name && text_is_same(name, wanted);
 }
 
 static void *address_of(const struct symbols *in, const ElfW(Sym) * symbol)
@@ -105,7 +99,7 @@ static void *find_in(const struct symbols *in, const char *name, uint32_t hash, 
         uint32_t entry = chain[index - offset];
         const ElfW(Sym) *symbol = &in->symbol[index];
         if ((entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
-            is_same(in->strings + symbol->st_name, name) && has_version(in, index, version))
+            text_is_same(in->strings + symbol->st_name, name) && has_version(in, index, version))
             return address_of(in, symbol);
         if (entry & 1) /* the last of its bucket */
             return NULL;
@@ -224,6 +218,12 @@ static void *find_next(const struct link_map *end, const char *name, const char 
     return found ? found : find_from(first_map(), own, name, version);
 }
 
+const char *lookup_own_path(void)
+{
+    const struct link_map *map = own_map();
+    return map ? map->l_name : NULL;
+}
+
 void *lookup_next(const char *name)
 {
     return find_next(NULL, name, NULL);
@@ -247,15 +247,6 @@ void *lookup_in(const struct link_map *map, const char *name)
     return read_symbols(map, &symbols) ? find_in(&symbols, name, hash_of(name), NULL) : NULL;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *base = path;
-    for (; *path; path++)
-        if (*path == '/')
-            base = path + 1;
-    return base;
-}
-
 static const char *own_name(const struct link_map *map)
 {
     const char *strings = NULL;
@@ -273,7 +264,8 @@ static const char *own_name(const struct link_map *map)
 static const struct link_map *find_needed(const char *name)
 {
     for (const struct link_map *map = first_map(); map; map = map->l_next)
-        if (!is_kernels(map) && (is_same(own_name(map), name) || is_same(base_name(map->l_name), base_name(name))))
+        if (!is_kernels(map) &&
+            (text_is_same(own_name(map), name) || text_is_same(text_base(map->l_name), text_base(name))))
             return map;
     return NULL;
 }

@@ -41,6 +41,9 @@ bool lookup_start(void);
 /* libc's own, whoever stands before it. NULL also before lookup_start(). Context: any. */
 void *lookup_in_libc(const char *name);
 
+/* Our own file, as the loader names it for good; NULL: it does not know us. Context: start-up. */
+const char *lookup_own_path(void);
+
 /* A definition in one object; NULL: it has none. */
 void *lookup_in(const struct link_map *map, const char *name);
 

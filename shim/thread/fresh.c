@@ -365,7 +365,7 @@ void fresh_prepare(void)
 
 bool fresh_start(void)
 {
-    call_tls_dtors = (__typeof__(call_tls_dtors))lookup_next("__call_tls_dtors");
+    call_tls_dtors = (__typeof__(call_tls_dtors))lookup_in_libc("__call_tls_dtors");
     walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
     return call_tls_dtors != NULL;
 }

@@ -53,7 +53,7 @@ void fresh_prepare(void);
  * that, for those tasks that are running then, only the time is known. */
 const struct rusage *fresh_usage_base(struct traces *traces, const struct rusage *usage);
 
-/* Once, at start-up. False: libc lacks what it takes. */
+/* When the first thread is asked for; several may do it at once, and find the same. False: libc lacks what it takes. */
 bool fresh_start(void);
 
 /* Keys, as the program creates and deletes them; and our own, which is not the program's. */

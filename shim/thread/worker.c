@@ -366,11 +366,10 @@ void *worker_main(void *arg)
     }
 }
 
-bool worker_place(void)
+void worker_place(void)
 {
     slot_distance = (char *)&slot - (char *)pthread_self();
     lineage_start();
-    return fresh_start();
 }
 
 bool worker_take_key(void)

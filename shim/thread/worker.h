@@ -157,9 +157,8 @@ bool worker_has_ended(pthread_t thread);
 bool worker_tid_has_ended(int tid);
 
 /* Finds out where slots are, and who the main thread is. Once, at start-up, before anything else here; also where no
- * thread can be managed: joins and the like come here all the same. False: libc lacks something, threads cannot be
- * managed. */
-bool worker_place(void);
+ * thread can be managed: joins and the like come here all the same. */
+void worker_place(void);
 
 /* Takes the one thread-specific key that we need, if that has not been done. False: there is none left. */
 bool worker_take_key(void);

@@ -291,7 +291,7 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
 @test "the file of what is known may be anything" {
     learn ./computes 660
     local file
-    file=/dev/shm/unirun-programs-1.$(id -u).$UNIRUN_DOMAIN
+    file=/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN
     [ "$(stat -c %a "$file")" = 600 ]
     head -c 32768 /dev/urandom >"$file"
     managed ./computes 20

@@ -57,6 +57,25 @@ member() {
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
+@test "a program that writes over its environment is in its domain all the same" {
+    cat >member.py <<'END'
+import ctypes, threading
+environ = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+i = 0
+while environ[i]:
+    ctypes.memset(environ[i], ord("x"), len(ctypes.string_at(environ[i])))
+    i += 1
+thread = threading.Thread(target=lambda: (open("ready", "w").close(), open("go").read()))
+thread.start()
+END
+    env LD_PRELOAD="$SHIM" /usr/bin/python3 member.py 3>&- &
+    member=$!
+    while ! [ -e ready ]; do sleep 0.01; done
+    [ "$(member pid)" -eq "$member" ]
+    echo >go
+    wait "$member"
+}
+
 @test "what a program calls itself does not reach the terminal" {
     UNIRUN_CPU_BOUND=1 LD_PRELOAD=$SHIM /usr/bin/python3 -c '
 import ctypes, os

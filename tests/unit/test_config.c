@@ -2,6 +2,8 @@
 #include "policy/config.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 static struct config config;
 static struct config_complaint complaints[CONFIG_SETTINGS];
 
@@ -175,6 +177,20 @@ static void setting_names_are_known(void **state)
     assert_false(config_is_setting("", 0));
 }
 
+static void entries_are_told_by_their_setting(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < CONFIG_SETTINGS; row++) {
+        char entry[64];
+        snprintf(entry, sizeof entry, "%s=1", config_setting(row)->name);
+        assert_int_equal(config_row(entry), row);
+    }
+    const char *const others[] = {"UNIRUN_LO=1",  "UNIRUN_LOGS=1",    "UNIRUN_LOG", "UNIRUN_=1", "UNIRUN", "",
+                                  "unirun_log=1", "PATH=UNIRUN_LOG=1"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(config_row(others[i]), CONFIG_SETTINGS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +206,7 @@ int main(void)
         cmocka_unit_test(opposite_flags_refuse_the_second),
         cmocka_unit_test(complaints_are_counted_past_the_room_for_them),
         cmocka_unit_test(setting_names_are_known),
+        cmocka_unit_test(entries_are_told_by_their_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
