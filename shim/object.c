@@ -13,12 +13,25 @@
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 
-HOT static int (*find_object)(void *address, struct dl_find_object *result);
+typedef int find_function(void *address, struct dl_find_object *result);
+
+/* Few processes ask. Relaxed: whoever finds it finds the same. */
+static find_function *find_object(void)
+{
+    HOT static find_function *known;
+    find_function *find = load_relaxed(&known);
+    if (!find) {
+        find = (find_function *)lookup_at_start("_dl_find_object");
+        store_relaxed(&known, find);
+    }
+    return find;
+}
 
 bool object_find(const void *address, struct object *object)
 {
     struct dl_find_object found;
-    if (!find_object || find_object((void *)address, &found) != 0)
+    find_function *find = find_object();
+    if (!find || find((void *)address, &found) != 0)
         return false;
     object->map = found.dlfo_link_map;
     object->name = found.dlfo_link_map->l_name;
@@ -228,9 +241,4 @@ bool object_walk(int (*visit)(struct dl_phdr_info *, size_t, void *), void *arg,
     if (is_locked)
         unlock(&wiped.walking);
     return true;
-}
-
-void object_start(void)
-{
-    find_object = (__typeof__(find_object))lookup_next("_dl_find_object");
 }

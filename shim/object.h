@@ -43,7 +43,4 @@ void object_prepare(void);
 void object_prefork(void);
 void object_postfork(void);
 
-/* Once, at start-up. */
-void object_start(void);
-
 #endif

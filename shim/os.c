@@ -16,9 +16,6 @@
 #include "shim/hot.h"
 #include "shim/switchboard/switchboard.h"
 
-/* Through libc's syscall() behind us: it is neither a cancellation point nor our own trampoline. */
-#define SYSTEM_CALL(...) ((long (*)(long, ...))real.syscall)(__VA_ARGS__)
-
 /* ---- futexes ---- */
 
 static bool wait_on(const uint32_t *word, int operation, uint32_t expected, int64_t timeout_ns)
@@ -185,7 +182,7 @@ bool os_has_stack(size_t size)
 {
     stack_t stack;
     int saved = errno;
-    bool is_on_it = real.sigaltstack(NULL, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
+    bool is_on_it = SYSTEM_CALL(SYS_sigaltstack, NULL, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
     errno = saved;
     return !is_on_it || (size_t)((char *)__builtin_frame_address(0) - (char *)stack.ss_sp) > size;
 }
@@ -197,6 +194,18 @@ bool os_read_memory(const void *address, void *out, size_t size)
     bool whole = SYSTEM_CALL(SYS_process_vm_readv, getpid(), &to, 1UL, &from, 1UL, 0UL) == (long)size;
     errno = saved;
     return whole;
+}
+
+bool os_is_readable(const void *address)
+{
+    /* The kernel looks whether it has to wait for the word to change: for no time. */
+    enum { ANYTHING = 0x5bd1e995 };
+    static const struct timespec none;
+    const uintptr_t word = (uintptr_t)address & ~(uintptr_t)3;
+    int saved = errno;
+    bool is = SYSTEM_CALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, ANYTHING, &none, NULL, 0) == 0 || errno != EFAULT;
+    errno = saved;
+    return is;
 }
 
 int os_tid(void)

@@ -42,6 +42,9 @@ int os_allocate(int fd, size_t size);
 /* Copies memory that may not be there; whether it was. */
 bool os_read_memory(const void *address, void *out, size_t size);
 
+/* Whether there is memory to be read: the word around `address`, which is on one page with it. */
+bool os_is_readable(const void *address);
+
 /* The kernel's number of the calling thread. */
 int os_tid(void);
 

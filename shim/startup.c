@@ -9,7 +9,6 @@
 #include "shim/domain/capacity.h"
 #include "shim/domain/file.h"
 #include "shim/hot.h"
-#include "shim/object.h"
 #include "shim/process/admission.h"
 #include "shim/process/propagate.h"
 #include "shim/report/report.h"
@@ -121,7 +120,6 @@ static void decide(char *const *env)
     settings.mode = verdict.mode;
     if (verdict.mode == MODE_PASSTHROUGH && verdict.reason == REASON_NONE && !is_mode_refused(complaints, complained))
         return; /* asked for: silence */
-    object_start();
     report_start(settings.log, settings.log_format);
     for (size_t i = 0; i < complained; i++)
         report_complaint(&complaints[i]);

@@ -17,7 +17,7 @@ static char *put_text(char *at, const char *text)
 static bool is_short(const char *name)
 {
     size_t length = 0;
-    while (name[length] && length <= DOMAIN_NAME_MOST)
+    while (length <= DOMAIN_NAME_MOST && name[length])
         length++;
     return length <= DOMAIN_NAME_MOST;
 }

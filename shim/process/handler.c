@@ -60,7 +60,7 @@ static bool find_restorers(struct restorers *restorers)
     restorers->count = 0;
     for (long signal = 1; signal < NSIG; signal++) {
         struct kernel_action action = {0};
-        ((long (*)(long, ...))real.syscall)(SYS_rt_sigaction, signal, NULL, &action, sizeof action.mask);
+        SYSTEM_CALL(SYS_rt_sigaction, signal, NULL, &action, sizeof action.mask);
         if (!action.restorer || is_restorer(restorers, action.restorer))
             continue;
         if (restorers->count == RESTORERS)

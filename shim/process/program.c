@@ -11,6 +11,7 @@
 
 #include "shim/os.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/text.h"
 
 /* ---- where it is ---- */
 
@@ -18,25 +19,27 @@ static bool is_executable(const char *path)
 {
     struct stat file;
     int saved = errno;
-    bool is = os_stat(path, &file) == 0 && S_ISREG(file.st_mode) &&
-              ((long (*)(long, ...))real.syscall)(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+    bool is =
+        os_stat(path, &file) == 0 && S_ISREG(file.st_mode) && SYSTEM_CALL(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
     errno = saved;
     return is;
 }
 
+/* `name` is "NAME=". */
 static const char *variable(const char *name)
 {
-    size_t length = strlen(name);
-    for (char **entry = environ; entry && *entry; entry++)
-        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
-            return *entry + length + 1;
+    for (char **entry = environ; entry && *entry; entry++) {
+        const char *value = text_rest(*entry, name);
+        if (value)
+            return value;
+    }
     return NULL;
 }
 
 bool program_find(const char *file, char path[PROGRAM_PATH])
 {
     size_t length = strlen(file);
-    const char *directories = variable("PATH");
+    const char *directories = variable("PATH=");
     if (strchr(file, '/') || !directories) {
         directories = strchr(file, '/') ? "" : "/bin:/usr/bin"; /* as libc does where there is no PATH */
         if (!*directories) {
@@ -66,12 +69,6 @@ union start {
     Elf64_Ehdr elf;
 };
 
-/* Linux ignores the set-ID bits and capabilities of a file under either; a mount without set-ID is left out here. */
-static bool may_change_identity(void)
-{
-    return ((int (*)(int, ...))real.prctl)(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1;
-}
-
 /* set-group-ID without permission to execute for the group means something else, and is ignored. */
 static bool changes_identity(const struct stat *file)
 {
@@ -84,8 +81,14 @@ static bool changes_identity(const struct stat *file)
 static bool gains_capabilities(int fd)
 {
     char value[64];
-    return getuid() != 0 &&
-           ((long (*)(long, ...))real.syscall)(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
+    return SYSTEM_CALL(SYS_getuid) != 0 &&
+           SYSTEM_CALL(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
+}
+
+/* Linux ignores either under this; a mount without set-ID is left out here. */
+static bool may_gain_privileges(void)
+{
+    return SYSTEM_CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1;
 }
 
 static bool is_native(const Elf64_Ehdr *header)
@@ -96,11 +99,12 @@ static bool is_native(const Elf64_Ehdr *header)
 /* The loader has no interpreter, but loads a program, and LD_PRELOAD with it. */
 static bool is_loader(const char *path)
 {
-    const char *base = strrchr(path, '/');
-    return strncmp(base ? base + 1 : path, "ld-", 3) == 0 || strncmp(base ? base + 1 : path, "ld.so", 5) == 0;
+    const char *base = text_base(path);
+    return text_rest(base, "ld-") || text_rest(base, "ld.so");
 }
 
-/* The interpreter's path, of which the end tells whose it is; empty: there is none. */
+/* The interpreter's path, of which the end tells whose it is; empty: there is none. Linkers put it behind the headers.
+ */
 static void read_interpreter(int fd, const union start *start, char path[64])
 {
     path[0] = '\0';
@@ -113,7 +117,10 @@ static void read_interpreter(int fd, const union start *start, char path[64])
         if (header.p_type != PT_INTERP)
             continue;
         size_t length = header.p_filesz < 63 ? header.p_filesz : 63;
-        path[os_read_at(fd, path, length, (int64_t)header.p_offset) ? length : 0] = '\0';
+        bool is_read = header.p_offset <= sizeof *start - length;
+        if (is_read)
+            memcpy(path, start->text + header.p_offset, length);
+        path[is_read || os_read_at(fd, path, length, (int64_t)header.p_offset) ? length : 0] = '\0';
         return;
     }
 }
@@ -127,11 +134,9 @@ static void read_elf(int fd, const char *path, const union start *start, const s
         return;
     read_interpreter(fd, start, interpreter);
     facts->dynamic = *interpreter || is_loader(path);
-    facts->musl = strstr(interpreter, "ld-musl");
-    if (may_change_identity()) {
-        facts->changes_identity = changes_identity(file);
-        facts->gains_capabilities = gains_capabilities(fd);
-    }
+    facts->musl = text_rest(text_base(interpreter), "ld-musl");
+    facts->changes_identity = changes_identity(file) && may_gain_privileges();
+    facts->gains_capabilities = gains_capabilities(fd) && may_gain_privileges();
 }
 
 /* "#! INTERPRETER [ARGUMENT]"; whether that is what `start` begins with. */

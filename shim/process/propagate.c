@@ -79,9 +79,7 @@ static uint32_t setting_of(const char *entry)
 /* What is no address is an error of the kernel's for exec(3), and none of ours. */
 static bool is_readable(char *const *env)
 {
-    char *first;
-    char byte;
-    return !env || (os_read_memory(env, &first, sizeof first) && (!first || os_read_memory(first, &byte, 1)));
+    return !env || (os_is_readable(env) && (!*env || os_is_readable(*env)));
 }
 
 static struct given read_environment(char *const *env)

@@ -26,7 +26,7 @@ enum { OURS_NS = 99999991 };
 static bool read_own(struct attributes *own)
 {
     *own = (struct attributes){.size = sizeof *own};
-    return ((long (*)(long, ...))real.syscall)(SYS_sched_getattr, 0, own, sizeof *own, 0) == 0 &&
+    return SYSTEM_CALL(SYS_sched_getattr, 0, own, sizeof *own, 0) == 0 &&
            (own->policy == SCHED_OTHER || own->policy == SCHED_BATCH);
 }
 
@@ -35,7 +35,7 @@ static void write_own(struct attributes *own, uint64_t slice)
 {
     own->size = sizeof *own;
     own->runtime = slice;
-    ((long (*)(long, ...))real.syscall)(SYS_sched_setattr, 0, own, 0);
+    SYSTEM_CALL(SYS_sched_setattr, 0, own, 0);
 }
 
 /* Some thread of this process has long slices: the first one, and who was made by it. Relaxed: only who has it from

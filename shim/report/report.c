@@ -15,6 +15,7 @@
 #include "shim/os.h"
 #include "shim/report/line.h"
 #include "shim/report/output.h"
+#include "shim/text.h"
 
 HOT static enum log level = LOG_OFF;
 HOT static enum log_format format;
@@ -81,15 +82,6 @@ static void give_back(struct kind *kind, uint64_t count, uint64_t before)
 
 /* ---- whose code was it? ---- */
 
-static const char *base_name(const char *path)
-{
-    const char *base = path;
-    for (; *path; path++)
-        if (*path == '/')
-            base = path + 1;
-    return base;
-}
-
 /* Where a code address is. `name` gets the object's, cut to its size: the loader may unload the object. */
 static uintptr_t locate(const void *address, char *name, size_t size)
 {
@@ -99,12 +91,12 @@ static uintptr_t locate(const void *address, char *name, size_t size)
     char path[256] = "";
     if (object_find(address, &found)) {
         offset -= found.base;
-        object = base_name(found.name);
+        object = text_base(found.name);
         if (!*object) { /* the program itself, which the loader gives no name */
             ssize_t length = readlink("/proc/self/exe", path, sizeof path);
             bool whole = length > 0 && length < (ssize_t)sizeof path;
             path[whole ? length : 0] = '\0';
-            object = whole ? base_name(path) : "program";
+            object = whole ? text_base(path) : "program";
         }
     }
     size_t length = strnlen(object, size - 1);
@@ -228,7 +220,7 @@ void report_runtime(const char *path, unsigned cpus, unsigned of, enum capacity_
     struct line line;
     int saved = errno;
     if (level >= LOG_INFO && has_stack()) {
-        line_runtime(&line, format, getpid(), *path ? base_name(path) : "the program", cpus, of, limits[limit]);
+        line_runtime(&line, format, getpid(), *path ? text_base(path) : "the program", cpus, of, limits[limit]);
         say_line(&line);
     }
     errno = saved;

@@ -362,6 +362,14 @@ static bool provides(const struct link_map *map, const char *name)
     return map != own_map() && !is_kernels(map) && lookup_in(map, name);
 }
 
+void *lookup_at_start(const char *name)
+{
+    const struct link_map *map = last_at_start ? first_map() : NULL;
+    while (map && !provides(map, name))
+        map = map == last_at_start ? NULL : map->l_next;
+    return map ? lookup_in(map, name) : NULL;
+}
+
 const struct link_map *lookup_provider(const struct link_map *from, const char *name, const struct link_map *global,
                                        bool *is_ambiguous)
 {

@@ -65,7 +65,7 @@ static bool has_signal(void)
 
 static void signal_thread(int tid)
 {
-    ((long (*)(long, ...))real.syscall)(SYS_tgkill, getpid(), tid, park_signal());
+    SYSTEM_CALL(SYS_tgkill, getpid(), tid, park_signal());
 }
 
 void park_begin(void)

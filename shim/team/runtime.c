@@ -199,9 +199,7 @@ static __attribute__((noinline)) const struct runtime_copy *find(const void *cal
     struct object object;
     struct search search = {.caller = caller};
     int saved = errno;
-    if (settings.mode != MODE_MANAGED) {
-        object_start(); /* nothing else needs it there */
-    } else {
+    if (settings.mode == MODE_MANAGED) {
         object_prepare(); /* a team will have threads, */
         fork_watch();     /* and a child must do without them */
     }

@@ -14,7 +14,7 @@ static uint32_t last = LINEAGE_MAIN;
 
 static pid_t own_tid(void)
 {
-    return (pid_t)((long (*)(long, ...))real.syscall)(SYS_gettid);
+    return (pid_t)SYSTEM_CALL(SYS_gettid);
 }
 
 /* census->main, 0 at start and in a fork child, is set before there is another thread that could ask for it. It stays 0
