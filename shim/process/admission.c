@@ -210,7 +210,7 @@ static uint64_t waited_for_cpu(void)
     return waited;
 }
 
-/* The clock of a short run is not even asked: it costs a system call. */
+/* Of a short run the CPU is not even asked for. */
 static struct admit_run measure(void)
 {
     struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND};

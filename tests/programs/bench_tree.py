@@ -27,7 +27,7 @@ POOL = """
 import sys
 from concurrent.futures import ProcessPoolExecutor
 def work(n):
-    return sum(i * n for i in range(2000000))
+    return sum(i * n for i in range(15000000))
 if __name__ == "__main__":
     with ProcessPoolExecutor(int(sys.argv[1])) as pool:
         print(sum(pool.map(work, range(int(sys.argv[2])))))
