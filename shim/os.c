@@ -14,25 +14,13 @@
 
 #include "shim/atomic.h"
 #include "shim/hot.h"
-#include "shim/switchboard/switchboard.h"
 
 /* ---- futexes ---- */
 
 static bool wait_on(const uint32_t *word, int operation, uint32_t expected, int64_t timeout_ns)
 {
-    int saved = errno;
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    long result = SYSTEM_CALL(SYS_futex, word, operation, expected, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
-    bool over = result == -1 && errno == ETIMEDOUT;
-    errno = saved;
-    return !over;
-}
-
-static void wake(const uint32_t *word, int operation, int count)
-{
-    int saved = errno;
-    SYSTEM_CALL(SYS_futex, word, operation, count, NULL, NULL, 0);
-    errno = saved;
+    return os_call(SYS_futex, word, operation, expected, timeout_ns < 0 ? NULL : &timeout, NULL, 0) != -ETIMEDOUT;
 }
 
 bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
@@ -42,7 +30,7 @@ bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
 
 void os_wake(const uint32_t *word, int count)
 {
-    wake(word, FUTEX_WAKE_PRIVATE, count);
+    os_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
@@ -52,61 +40,42 @@ bool os_wait_shared(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
 
 void os_wake_shared(const uint32_t *word, int count)
 {
-    wake(word, FUTEX_WAKE, count);
+    os_call(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
 bool os_wait_for(const uint32_t *word, uint32_t expected, int64_t timeout_ns, uint32_t mask)
 {
-    int saved = errno;
     int64_t end = os_now() + timeout_ns;
     struct timespec deadline = {end / 1000000000, end % 1000000000};
-    long result = SYSTEM_CALL(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &deadline, NULL, mask);
-    bool over = result == -1 && errno == ETIMEDOUT;
-    errno = saved;
-    return !over;
+    return os_call(SYS_futex, word, FUTEX_WAIT_BITSET, expected, &deadline, NULL, mask) != -ETIMEDOUT;
 }
 
 void os_wake_some(const uint32_t *word, uint32_t mask)
 {
-    int saved = errno;
-    SYSTEM_CALL(SYS_futex, word, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, mask);
-    errno = saved;
+    os_call(SYS_futex, word, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, mask);
 }
 
 /* ---- files ---- */
 
-static int error_of(long result)
-{
-    return result == -1 ? errno : 0;
-}
-
 int os_open(const char *path, int flags, unsigned mode)
 {
-    int saved = errno;
-    long fd = SYSTEM_CALL(SYS_openat, AT_FDCWD, path, flags, mode);
-    errno = saved;
-    return (int)fd;
+    long fd = os_call(SYS_openat, AT_FDCWD, path, flags, mode);
+    return fd < 0 ? -1 : (int)fd;
 }
 
 void os_close(int fd)
 {
-    int saved = errno;
-    SYSTEM_CALL(SYS_close, fd);
-    errno = saved;
+    os_call(SYS_close, fd);
 }
 
 int os_fstat(int fd, struct stat *out)
 {
-    int saved = errno, error = error_of(SYSTEM_CALL(SYS_fstat, fd, out));
-    errno = saved;
-    return error;
+    return (int)-os_call(SYS_fstat, fd, out);
 }
 
 int os_stat(const char *path, struct stat *out)
 {
-    int saved = errno, error = error_of(SYSTEM_CALL(SYS_stat, path, out));
-    errno = saved;
-    return error;
+    return (int)-os_call(SYS_stat, path, out);
 }
 
 bool os_read_file(const char *path, char *text, size_t size)
@@ -114,9 +83,7 @@ bool os_read_file(const char *path, char *text, size_t size)
     int fd = os_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
     if (fd < 0)
         return false;
-    int saved = errno;
-    long got = SYSTEM_CALL(SYS_read, fd, text, size - 1);
-    errno = saved;
+    long got = os_call(SYS_read, fd, text, size - 1);
     os_close(fd);
     text[got > 0 ? got : 0] = '\0';
     return got > 0;
@@ -124,25 +91,17 @@ bool os_read_file(const char *path, char *text, size_t size)
 
 bool os_read_at(int fd, void *out, size_t size, int64_t offset)
 {
-    int saved = errno;
-    bool whole = SYSTEM_CALL(SYS_pread64, fd, out, size, offset) == (long)size;
-    errno = saved;
-    return whole;
+    return os_call(SYS_pread64, fd, out, size, offset) == (long)size;
 }
 
 bool os_write_at(int fd, const void *from, size_t size, int64_t offset)
 {
-    int saved = errno;
-    bool whole = SYSTEM_CALL(SYS_pwrite64, fd, from, size, offset) == (long)size;
-    errno = saved;
-    return whole;
+    return os_call(SYS_pwrite64, fd, from, size, offset) == (long)size;
 }
 
 int os_allocate(int fd, size_t size)
 {
-    int saved = errno, error = error_of(SYSTEM_CALL(SYS_fallocate, fd, 0, (off_t)0, (off_t)size));
-    errno = saved;
-    return error;
+    return (int)-os_call(SYS_fallocate, fd, 0, (off_t)0, (off_t)size);
 }
 
 /* ---- time and memory ---- */
@@ -162,9 +121,7 @@ static int64_t nanoseconds(const struct timespec *time)
 int64_t os_clock(int clock)
 {
     struct timespec now = {0};
-    int saved = errno;
-    SYSTEM_CALL(SYS_clock_gettime, clock, &now);
-    errno = saved;
+    os_call(SYS_clock_gettime, clock, &now);
     return nanoseconds(&now);
 }
 
@@ -181,19 +138,14 @@ int64_t os_now(void)
 bool os_has_stack(size_t size)
 {
     stack_t stack;
-    int saved = errno;
-    bool is_on_it = SYSTEM_CALL(SYS_sigaltstack, NULL, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
-    errno = saved;
+    bool is_on_it = os_call(SYS_sigaltstack, NULL, &stack) == 0 && stack.ss_flags & SS_ONSTACK;
     return !is_on_it || (size_t)((char *)__builtin_frame_address(0) - (char *)stack.ss_sp) > size;
 }
 
 bool os_read_memory(const void *address, void *out, size_t size)
 {
-    int saved = errno;
     struct iovec from = {(void *)address, size}, to = {out, size};
-    bool whole = SYSTEM_CALL(SYS_process_vm_readv, getpid(), &to, 1UL, &from, 1UL, 0UL) == (long)size;
-    errno = saved;
-    return whole;
+    return os_call(SYS_process_vm_readv, os_pid(), &to, 1UL, &from, 1UL, 0UL) == (long)size;
 }
 
 bool os_is_readable(const void *address)
@@ -202,43 +154,40 @@ bool os_is_readable(const void *address)
     enum { ANYTHING = 0x5bd1e995 };
     static const struct timespec none;
     const uintptr_t word = (uintptr_t)address & ~(uintptr_t)3;
-    int saved = errno;
-    bool is = SYSTEM_CALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, ANYTHING, &none, NULL, 0) == 0 || errno != EFAULT;
-    errno = saved;
-    return is;
+    return os_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, ANYTHING, &none, NULL, 0) != -EFAULT;
+}
+
+int os_pid(void)
+{
+    return (int)os_call(SYS_getpid);
 }
 
 int os_tid(void)
 {
-    return (int)SYSTEM_CALL(SYS_gettid);
+    return (int)os_call(SYS_gettid);
 }
 
 int os_wipe_in_children(void *memory, size_t size)
 {
-    int saved = errno;
-    int error = madvise(memory, size, MADV_WIPEONFORK) ? errno : 0;
+    /* By libc's function: a preload behind us can say no (the tests' does, as an old kernel would). */
+    int saved = errno, error = madvise(memory, size, MADV_WIPEONFORK) ? errno : 0;
     errno = saved;
     return error;
 }
 
 void *os_map_wiped(size_t size)
 {
-    int saved = errno;
-    void *memory = libc.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        memory = NULL;
-    else if (os_wipe_in_children(memory, size)) {
-        libc.munmap(memory, size);
-        memory = NULL;
-    }
-    errno = saved;
-    return memory;
+    long memory = os_call(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, (off_t)0);
+    if (memory < 0)
+        return NULL;
+    if (os_wipe_in_children((void *)memory, size) == 0)
+        return (void *)memory;
+    os_call(SYS_munmap, memory, size);
+    return NULL;
 }
 
 void os_discard(uintptr_t from, uintptr_t to)
 {
-    int saved = errno;
     if (from < to)
-        madvise((void *)from, to - from, MADV_DONTNEED);
-    errno = saved;
+        os_call(SYS_madvise, from, to - from, MADV_DONTNEED);
 }

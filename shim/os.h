@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A system call (syscall(2)): its result, or the negative of an error number. Not by libc's function, which has to be
+ * found, and puts the error where a fork child has a page to copy first. In os_x86_64.S. */
+long os_call(long number, ...);
+
 /* Sleeps while *word is `expected`, at most `timeout_ns` nanoseconds (negative: without limit). Whether it was woken or
  * found another value; false: the time is over. May return true for no reason. */
 bool os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns);
@@ -45,7 +49,8 @@ bool os_read_memory(const void *address, void *out, size_t size);
 /* Whether there is memory to be read: the word around `address`, which is on one page with it. */
 bool os_is_readable(const void *address);
 
-/* The kernel's number of the calling thread. */
+/* The kernel's numbers of the process and of the calling thread. */
+int os_pid(void);
 int os_tid(void);
 
 /* Whether the alternate signal stack that the calling thread is on has so much room left; true on any other stack. */

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 #include "shim/os.h"
 
@@ -42,7 +42,7 @@ bool domain_table_name(char path[DOMAIN_FILE_PATH], unsigned version, const char
     if (os_stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
     char *at = put_number(put_text(path, "/dev/shm/unirun-"), version);
-    at = put_number(put_text(at, "."), geteuid());
+    at = put_number(put_text(at, "."), (uint64_t)os_call(SYS_geteuid));
     at = put_number(put_text(at, "."), namespace.st_ino);
     *put_text(put_text(at, "."), name) = '\0';
     return true;
@@ -66,6 +66,6 @@ int domain_file_open(const char *path, int flags)
 
 bool domain_file_is_ours(int fd, struct stat *file)
 {
-    return os_fstat(fd, file) == 0 && S_ISREG(file->st_mode) && file->st_uid == geteuid() && !(file->st_mode & 077) &&
-           file->st_nlink == 1;
+    return os_fstat(fd, file) == 0 && S_ISREG(file->st_mode) && file->st_uid == os_call(SYS_geteuid) &&
+           !(file->st_mode & 077) && file->st_nlink == 1;
 }

@@ -115,7 +115,7 @@ enum life member_look(uint64_t owner, struct pulse *pulse)
 uint64_t member_self(void)
 {
     struct stat_line line;
-    uint32_t pid = (uint32_t)getpid();
+    uint32_t pid = (uint32_t)os_pid();
     /* No /proc, or another PID namespace's: others must judge by the number alone. */
     if (!read_stat("/proc/self/stat", &line) || line.pid != pid)
         line.start = 0;

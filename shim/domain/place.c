@@ -100,7 +100,7 @@ struct table_row *place_row(void)
     if (!load_relaxed(&stays))
         return NULL; /* `place` is as at start, and its page not touched */
     struct table_row *row = load_acquire(&place.row);
-    return row && (uint32_t)place.owner == (uint32_t)getpid() ? row : NULL;
+    return row && (uint32_t)place.owner == (uint32_t)os_pid() ? row : NULL;
 }
 
 bool place_leave(void)

@@ -1,15 +1,14 @@
 #include "shim/domain/programs.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/domain/file.h"
-#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/startup.h"
 
@@ -88,14 +87,14 @@ void programs_find(int fd, uint64_t program, admit_facts facts[KINDS])
 static bool may_grow(void)
 {
     struct rlimit limit;
-    return libc.getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur >= FILE_SIZE;
+    return os_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur >= FILE_SIZE;
 }
 
 void programs_learn(uint64_t program, enum kind kind, const struct admit_run *run)
 {
     struct bucket bucket;
     uint64_t key = key_of(program, kind);
-    int fd = may_grow() ? open_file(O_RDWR | O_CREAT, geteuid()) : -1;
+    int fd = may_grow() ? open_file(O_RDWR | O_CREAT, (unsigned)os_call(SYS_geteuid)) : -1;
     if (fd < 0)
         return;
     if (!is_sound(fd)) {

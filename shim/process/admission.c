@@ -1,6 +1,5 @@
 #include "shim/process/admission.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -162,7 +161,7 @@ void admission_start(char *const *argv)
 static void note_process(void)
 {
     if (!run.pid)
-        run.pid = getpid();
+        run.pid = os_pid();
 }
 
 void admission_before_fork(void)
@@ -181,7 +180,7 @@ void admission_in_child(void)
 {
     if (!run.begun || !is_wanted())
         return;
-    run.pid = getpid();
+    run.pid = os_pid();
     run.spent = 0;
     begin(KIND_CHILD);
 }
@@ -234,9 +233,8 @@ static const struct admit_run no_run = {.wall = 1000};
 
 void admission_end(bool becomes_another)
 {
-    if (!run.begun || load_relaxed(&stopped) || (run.pid && run.pid != getpid()))
+    if (!run.begun || load_relaxed(&stopped) || (run.pid && run.pid != os_pid()))
         return;
-    int saved = errno;
     struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();
     run.begun = 0; /* exec may fail, and the program go on: that is no run of which anything is known */
     line_leave();
@@ -246,7 +244,6 @@ void admission_end(bool becomes_another)
         if (run.program)
             programs_learn(run.program, run.kind, &result);
     }
-    errno = saved;
 }
 
 void admission_stop(void)

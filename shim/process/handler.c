@@ -60,7 +60,7 @@ static bool find_restorers(struct restorers *restorers)
     restorers->count = 0;
     for (long signal = 1; signal < NSIG; signal++) {
         struct kernel_action action = {0};
-        SYSTEM_CALL(SYS_rt_sigaction, signal, NULL, &action, sizeof action.mask);
+        os_call(SYS_rt_sigaction, signal, NULL, &action, sizeof action.mask);
         if (!action.restorer || is_restorer(restorers, action.restorer))
             continue;
         if (restorers->count == RESTORERS)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/domain/hierarchy.h"
@@ -108,7 +109,7 @@ static bool is_machine_full(char text[LIMIT_TEXT])
 static bool has_user_limit(char text[LIMIT_TEXT])
 {
     struct rlimit limit;
-    if (getuid() == 0 || libc.getrlimit(RLIMIT_NPROC, &limit) || limit.rlim_cur == RLIM_INFINITY)
+    if (os_call(SYS_getuid) == 0 || libc.getrlimit(RLIMIT_NPROC, &limit) || limit.rlim_cur == RLIM_INFINITY)
         return false;
     put(text, "RLIMIT_NPROC is ");
     put_number(text, limit.rlim_cur);

@@ -1,7 +1,6 @@
 #include "shim/process/program.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "shim/os.h"
-#include "shim/switchboard/switchboard.h"
 #include "shim/text.h"
 
 /* ---- where it is ---- */
@@ -18,11 +16,7 @@
 static bool is_executable(const char *path)
 {
     struct stat file;
-    int saved = errno;
-    bool is =
-        os_stat(path, &file) == 0 && S_ISREG(file.st_mode) && SYSTEM_CALL(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
-    errno = saved;
-    return is;
+    return os_stat(path, &file) == 0 && S_ISREG(file.st_mode) && os_call(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
 }
 
 /* `name` is "NAME=". */
@@ -72,8 +66,8 @@ union start {
 /* set-group-ID without permission to execute for the group means something else, and is ignored. */
 static bool changes_identity(const struct stat *file)
 {
-    bool user = file->st_mode & S_ISUID && file->st_uid != getuid();
-    bool group = (file->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && file->st_gid != getgid();
+    bool user = file->st_mode & S_ISUID && file->st_uid != os_call(SYS_getuid);
+    bool group = (file->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && file->st_gid != os_call(SYS_getgid);
     return user || group;
 }
 
@@ -81,14 +75,13 @@ static bool changes_identity(const struct stat *file)
 static bool gains_capabilities(int fd)
 {
     char value[64];
-    return SYSTEM_CALL(SYS_getuid) != 0 &&
-           SYSTEM_CALL(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
+    return os_call(SYS_getuid) != 0 && os_call(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
 }
 
 /* Linux ignores either under this; a mount without set-ID is left out here. */
 static bool may_gain_privileges(void)
 {
-    return SYSTEM_CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1;
+    return os_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1;
 }
 
 static bool is_native(const Elf64_Ehdr *header)
@@ -176,11 +169,9 @@ static bool read_file(const char *path, struct program_facts *facts, char script
 bool program_read(const char *path, struct program_facts *facts)
 {
     char script[2][PROGRAM_PATH];
-    int saved = errno;
     bool is_known = read_file(path, facts, script[0]);
     /* Linux lets an interpreter be a script in turn, a few times (binfmt_script). */
     for (int i = 0; i < 4 && is_known && script[i % 2][0]; i++)
         is_known = read_file(script[i % 2], facts, script[(i + 1) % 2]);
-    errno = saved;
     return is_known;
 }

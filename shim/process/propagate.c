@@ -140,6 +140,15 @@ struct family {
 _Static_assert(sizeof(struct family) <= OS_PAGE, "one page");
 HOT static struct family *family;
 
+/* Its owner, as far as this process knows: a child that asks has no need to touch its page. Relaxed: who finds another
+ * thread's page before this founds one anew. */
+HOT static pid_t founder;
+
+static bool is_founder(void)
+{
+    return load_relaxed(&founder) == os_pid();
+}
+
 static void found_family(void)
 {
     /* In the place of the parent's page, if there was one: children of children of children need no more room, and
@@ -151,7 +160,8 @@ static void found_family(void)
     errno = saved;
     if (page == MAP_FAILED)
         return;
-    page->owner = getpid();
+    page->owner = os_pid();
+    store_relaxed(&founder, page->owner);
     /* Acquire and release: who finds it finds its owner. Of two threads one founds it. */
     if (!__atomic_compare_exchange_n(&family, &expected, page, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
         expected != page)
@@ -209,13 +219,11 @@ void propagate_check(const struct departure *departure)
     /* Nor in a handler that has no room for it. */
     if (settings.log == LOG_OFF || !own_name || pool_is_forgotten() || !departure->path || !os_has_stack(STACK_NEEDED))
         return;
-    int saved = errno;
     enum reason reason = judge(departure);
-    errno = saved;
     if (reason == REASON_NONE)
         return;
     struct family *of = load_acquire(&family);
-    if (!of || (is_spawn(departure->call) && of->owner != getpid())) {
+    if (!of || (is_spawn(departure->call) && !is_founder())) {
         found_family();
         of = load_acquire(&family);
     }
@@ -241,7 +249,7 @@ void propagate_before_fork(void)
     if (pool_is_forgotten())
         return; /* it may have forbidden the calls below */
     struct family *of = load_acquire(&family);
-    if (!of || of->owner != getpid())
+    if (!of || !is_founder())
         found_family();
     else
         say_all(of, true);
@@ -250,7 +258,7 @@ void propagate_before_fork(void)
 void propagate_totals(void)
 {
     struct family *of = load_acquire(&family);
-    if (of && !pool_is_forgotten() && of->owner == getpid())
+    if (of && !pool_is_forgotten() && is_founder())
         say_all(of, false);
 }
 

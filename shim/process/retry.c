@@ -22,7 +22,7 @@ HOT static pid_t exhausted;
 
 static bool may_wait(void)
 {
-    return settings.spawn_retry_ms && !pool_is_forgotten() && load_relaxed(&exhausted) != getpid() &&
+    return settings.spawn_retry_ms && !pool_is_forgotten() && load_relaxed(&exhausted) != os_pid() &&
            !handler_is_running();
 }
 
@@ -37,7 +37,7 @@ bool retry_again(struct retry *retry, int error)
         pool_make_room(); /* parked threads count for the limit, too */
     unsigned pause = retry_pause_ms(retry->refused, settings.spawn_retry_ms);
     if (!pause) {
-        store_relaxed(&exhausted, getpid());
+        store_relaxed(&exhausted, os_pid());
         return false;
     }
     static const uint32_t never;

@@ -1,6 +1,5 @@
 #include "shim/process/slice.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +7,7 @@
 
 #include "shim/atomic.h"
 #include "shim/hot.h"
-#include "shim/switchboard/switchboard.h"
+#include "shim/os.h"
 
 /* As of Linux 5.3; sched_runtime is the slice where the policy is none of SCHED_DEADLINE. */
 struct attributes {
@@ -26,7 +25,7 @@ enum { OURS_NS = 99999991 };
 static bool read_own(struct attributes *own)
 {
     *own = (struct attributes){.size = sizeof *own};
-    return SYSTEM_CALL(SYS_sched_getattr, 0, own, sizeof *own, 0) == 0 &&
+    return os_call(SYS_sched_getattr, 0, own, sizeof *own, 0) == 0 &&
            (own->policy == SCHED_OTHER || own->policy == SCHED_BATCH);
 }
 
@@ -35,7 +34,7 @@ static void write_own(struct attributes *own, uint64_t slice)
 {
     own->size = sizeof *own;
     own->runtime = slice;
-    SYSTEM_CALL(SYS_sched_setattr, 0, own, 0);
+    os_call(SYS_sched_setattr, 0, own, 0);
 }
 
 /* Some thread of this process has long slices: the first one, and who was made by it. Relaxed: only who has it from
@@ -45,28 +44,22 @@ HOT static bool is_long;
 void slice_start(void)
 {
     struct attributes own;
-    int saved = errno;
     store_relaxed(&is_long, read_own(&own) && own.runtime == OURS_NS);
-    errno = saved;
 }
 
 /* Before Linux 6.12 the kernel says 0, and would take any number for nothing. */
 void slice_lengthen(void)
 {
     struct attributes own;
-    int saved = errno;
     if (read_own(&own) && own.runtime) {
         write_own(&own, OURS_NS);
         store_relaxed(&is_long, true);
     }
-    errno = saved;
 }
 
 void slice_restore(void)
 {
     struct attributes own;
-    int saved = errno;
     if (load_relaxed(&is_long) && read_own(&own) && own.runtime == OURS_NS)
         write_own(&own, 0);
-    errno = saved;
 }

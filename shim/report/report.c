@@ -123,7 +123,7 @@ static __attribute__((noinline)) bool say(struct downgrade *d, const void *calle
     d->object = name;
     line_downgrade(&line, format, d);
     /* A handler may have forked while we were here: the child must not say its parent's line. */
-    return writer == getpid() && output_write(line.text, line.length);
+    return writer == os_pid() && output_write(line.text, line.length);
 }
 
 static void say_kind(enum symbol call, enum reason reason, struct kind *kind, uint64_t count, const char *detail)
@@ -131,9 +131,9 @@ static void say_kind(enum symbol call, enum reason reason, struct kind *kind, ui
     uint64_t before;
     int saved = errno;
     struct downgrade d = {
-        .pid = getpid(), .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
+        .pid = os_pid(), .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
     if (!load_relaxed(&stopped) && has_stack() && claim(kind, count, &before) &&
-        !say(&d, load_relaxed(&kind->caller), d.pid) && d.pid == getpid())
+        !say(&d, load_relaxed(&kind->caller), d.pid) && d.pid == os_pid())
         give_back(kind, count, before);
     errno = saved;
 }
@@ -159,7 +159,7 @@ void report_downgrade_for(enum symbol call, enum reason reason, const void *call
     if (!load_relaxed(&was_counted))
         prepare_counts();
     if (!load_relaxed(&counts.owner))
-        store_relaxed(&counts.owner, getpid());
+        store_relaxed(&counts.owner, os_pid());
     uint64_t count = __atomic_add_fetch(&kind->count, 1, __ATOMIC_SEQ_CST); /* see `ending` */
     place_show_downgrade();
     store_relaxed(&kind->caller, caller);
@@ -176,7 +176,7 @@ bool report_for(pid_t pid, enum symbol call, enum reason reason, const void *cal
     int saved = errno;
     struct downgrade d = {
         .pid = pid, .call = switchboard_name(call), .reason = reason, .count = count, .detail = detail};
-    bool is_said = say(&d, caller, getpid());
+    bool is_said = say(&d, caller, os_pid());
     errno = saved;
     return is_said;
 }
@@ -184,7 +184,7 @@ bool report_for(pid_t pid, enum symbol call, enum reason reason, const void *cal
 void report_process(enum reason reason, const void *culprit)
 {
     /* The process line is the first of its kind and the last: it needs no count. */
-    struct downgrade d = {.pid = getpid(), .call = "process", .reason = reason, .count = 1};
+    struct downgrade d = {.pid = os_pid(), .call = "process", .reason = reason, .count = 1};
     if (level != LOG_OFF)
         say(&d, culprit ? culprit : (const void *)getauxval(AT_ENTRY), d.pid);
 }
@@ -200,7 +200,7 @@ void report_complaint(const struct config_complaint *complaint)
     struct line line;
     if (level == LOG_OFF)
         return;
-    line_complaint(&line, format, getpid(), complaint);
+    line_complaint(&line, format, os_pid(), complaint);
     say_line(&line);
 }
 
@@ -211,7 +211,7 @@ void report_mode(enum mode mode, const struct capacity *capacity)
     struct line line;
     if (level < LOG_INFO)
         return;
-    line_mode(&line, format, getpid(), mode, UNIRUN_VERSION, capacity->cpus, limits[capacity->limit]);
+    line_mode(&line, format, os_pid(), mode, UNIRUN_VERSION, capacity->cpus, limits[capacity->limit]);
     say_line(&line);
 }
 
@@ -220,7 +220,7 @@ void report_runtime(const char *path, unsigned cpus, unsigned of, enum capacity_
     struct line line;
     int saved = errno;
     if (level >= LOG_INFO && has_stack()) {
-        line_runtime(&line, format, getpid(), *path ? text_base(path) : "the program", cpus, of, limits[limit]);
+        line_runtime(&line, format, os_pid(), *path ? text_base(path) : "the program", cpus, of, limits[limit]);
         say_line(&line);
     }
     errno = saved;
@@ -231,7 +231,7 @@ void report_threads(const struct thread_counts *thread_counts)
     struct line line;
     if (level < LOG_INFO)
         return;
-    line_threads(&line, format, getpid(), thread_counts);
+    line_threads(&line, format, os_pid(), thread_counts);
     say_line(&line);
 }
 
@@ -240,7 +240,7 @@ static __attribute__((noinline)) void say_note(const char *at_level, const char 
     struct line line;
     int saved = errno;
     if (has_stack()) {
-        line_note(&line, format, getpid(), at_level, what, why);
+        line_note(&line, format, os_pid(), at_level, what, why);
         say_line(&line);
     }
     errno = saved;
@@ -282,7 +282,7 @@ void report_totals(void)
             uint64_t count = __atomic_load_n(&kind->count, __ATOMIC_SEQ_CST);
             if (count <= load_relaxed(&kind->said))
                 continue;
-            if (!is_owner && owner != getpid())
+            if (!is_owner && owner != os_pid())
                 return;
             is_owner = true;
             say_kind(call, reason, kind, count, NULL);

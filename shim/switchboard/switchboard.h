@@ -82,9 +82,6 @@ union switchboard {
  * A pointer is one aligned word and every value that it ever has is right to call, so both are read without a lock. */
 extern __attribute__((visibility("hidden"))) union switchboard calls, real;
 
-/* A system call through libc's syscall() behind us: that is neither a cancellation point nor our own trampoline. */
-#define SYSTEM_CALL(...) ((long (*)(long, ...))real.syscall)(__VA_ARGS__)
-
 /* The name of a row as programs know it. */
 const char *switchboard_name(enum symbol symbol);
 

@@ -65,7 +65,7 @@ static bool has_signal(void)
 
 static void signal_thread(int tid)
 {
-    SYSTEM_CALL(SYS_tgkill, getpid(), tid, park_signal());
+    os_call(SYS_tgkill, os_pid(), tid, park_signal());
 }
 
 void park_begin(void)

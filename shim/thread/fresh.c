@@ -341,7 +341,7 @@ void fresh_birth(struct traces *traces)
 {
     size_t size;
     void *head = NULL;
-    SYSTEM_CALL(SYS_get_robust_list, 0, &head, &size);
+    os_call(SYS_get_robust_list, 0, &head, &size);
     traces->robust_list = head;
 }
 

@@ -1,10 +1,9 @@
 #include "shim/thread/lineage.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/os.h"
 #include "shim/switchboard/switchboard.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/spin.h"
@@ -12,16 +11,11 @@
 
 static uint32_t last = LINEAGE_MAIN;
 
-static pid_t own_tid(void)
-{
-    return (pid_t)SYSTEM_CALL(SYS_gettid);
-}
-
 /* census->main, 0 at start and in a fork child, is set before there is another thread that could ask for it. It stays 0
  * where we did not see the first thread make the second. */
 void lineage_found(void)
 {
-    if (!load_relaxed(&census->main) && own_tid() == getpid())
+    if (!load_relaxed(&census->main) && os_tid() == os_pid())
         store_relaxed(&census->main, pthread_self());
 }
 
@@ -36,7 +30,7 @@ bool lineage_is_main(pthread_t thread)
     if (first)
         return thread == first;
     /* Where nothing is managed any more, nothing hangs on it, and the program may have forbidden the calls. */
-    return thread == pthread_self() && (pool_is_forgotten() || own_tid() == getpid());
+    return thread == pthread_self() && (pool_is_forgotten() || os_tid() == os_pid());
 }
 
 uint32_t lineage_new(void)
@@ -85,8 +79,8 @@ void lineage_changed_tid(pid_t tid)
 {
     if (pool_is_forgotten())
         return; /* nothing is managed any more, and the program may have forbidden the calls below */
-    pid_t process = getpid();
-    if (tid == 0 || tid == own_tid()) {
+    pid_t process = os_pid();
+    if (tid == 0 || tid == os_tid()) {
         lineage_changed_self();
         return;
     }

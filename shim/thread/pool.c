@@ -94,7 +94,7 @@ int64_t pool_idle_ns(void)
 bool pool_is_parents(void)
 {
     pid_t owner = load_relaxed(&pool.owner); /* written before the process can make another */
-    return owner && !pool_is_forgotten() && owner != getpid();
+    return owner && !pool_is_forgotten() && owner != os_pid();
 }
 
 void pool_forget(void)
@@ -162,7 +162,7 @@ struct worker *record_new(void)
         pool.counts.made++;
         if (!pool.owner && !pool_is_forgotten()) {
             lineage_found();
-            store_relaxed(&pool.owner, getpid());
+            store_relaxed(&pool.owner, os_pid());
         }
         add_running(1);
     }
@@ -419,7 +419,7 @@ static void await_leaving(void)
     static const uint32_t never;
     if (!load_relaxed(&pool.left))
         return; /* not even a system call is made where there were no threads */
-    pid_t process = getpid();
+    pid_t process = os_pid();
     int saved = errno;
     for (int i = 0, tries = 0; i < MOST_LEFT; i++) {
         int tid = load_relaxed(&pool.leaving[i]); /* one that is noted meanwhile may be missed */

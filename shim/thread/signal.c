@@ -87,7 +87,7 @@ int managed_pidfd_open(pid_t pid, unsigned int flags)
         errno = ESRCH;
         return -1;
     }
-    return (int)SYSTEM_CALL(SYS_pidfd_open, pid, flags);
+    return (int)((long (*)(long, ...))real.syscall)(SYS_pidfd_open, pid, flags);
 }
 
 int managed_tgkill(pid_t process, pid_t tid, int signal)

@@ -155,7 +155,7 @@ static void be_born(struct worker *worker)
     libc.pthread_setspecific(leave_key, worker);
     if (pool_is_forgotten())
         return; /* it will not be reused, and the program may have forbidden the calls below */
-    store_relaxed(&worker->tid, (int)SYSTEM_CALL(SYS_gettid));
+    store_relaxed(&worker->tid, os_tid());
     fresh_birth(&worker->traces);
 }
 
