@@ -3,6 +3,10 @@
 /* A run that waits weighs as much as two that compute: who does either now and then is not held back. */
 enum { SURE = 2, MOST_SCORE = 7, LEAST_SCORE = -2, TYPICAL_SHIFT = 8, MOST_TYPICAL = (1 << 24) - 1 };
 
+/* Each run that was waited for is worth WAITED_FOR others: after so many, but the last few, the program is held back
+ * again. */
+enum { MOST_USE = 0, LEAST_USE = -96, WAITED_FOR = 16, HELD_AGAIN = -8, USE_SHIFT = 32 };
+
 /* ---- the word ---- */
 
 static int score_of(admit_facts facts)
@@ -15,11 +19,16 @@ static uint64_t typical_ms(admit_facts facts)
     return facts >> TYPICAL_SHIFT & MOST_TYPICAL;
 }
 
-static admit_facts pack(int score, uint64_t typical)
+static int use_of(admit_facts facts)
+{
+    return (int8_t)(facts >> USE_SHIFT & 0xff);
+}
+
+static admit_facts pack(int score, uint64_t typical, int use)
 {
     if (typical > MOST_TYPICAL)
         typical = MOST_TYPICAL;
-    return (uint8_t)score | typical << TYPICAL_SHIFT;
+    return (uint8_t)score | typical << TYPICAL_SHIFT | (uint64_t)(uint8_t)use << USE_SHIFT;
 }
 
 /* ---- runs ---- */
@@ -36,6 +45,13 @@ static bool waits(const struct admit_run *run)
     return run->wall >= 5 * ADMIT_LEAST_CPU_MS && run->busy < run->wall / 2;
 }
 
+static int learn_use(int use, enum admit_verdict wait)
+{
+    if (wait == ADMIT_WAITED_FOR)
+        return use > LEAST_USE + WAITED_FOR ? use - WAITED_FOR : LEAST_USE;
+    return use < MOST_USE ? use + 1 : MOST_USE;
+}
+
 admit_facts admit_learn(admit_facts facts, const struct admit_run *run)
 {
     int score = score_of(facts);
@@ -46,12 +62,12 @@ admit_facts admit_learn(admit_facts facts, const struct admit_run *run)
     } else if (waits(run)) {
         score = score > LEAST_SCORE + 2 ? score - 2 : LEAST_SCORE;
     }
-    return pack(score, typical);
+    return pack(score, typical, learn_use(use_of(facts), run->wait));
 }
 
 bool admit_is_cpu_bound(admit_facts facts, const struct admit_hints *hints)
 {
-    if (hints->io_bound)
+    if (hints->io_bound || use_of(facts) < HELD_AGAIN)
         return false;
     return score_of(facts) >= SURE || (hints->cpu_bound && score_of(facts) >= 0);
 }
@@ -76,9 +92,31 @@ bool admit_waits_for(unsigned sat_ms, admit_facts facts, unsigned patience_ms)
     return sat_ms < longest_ms(facts, patience_ms);
 }
 
-bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
+bool admit_may_wait_for(const struct admit_sitter *sitter)
+{
+    return sitter->is_alike && sitter->verdict != ADMIT_SEATED;
+}
+
+bool admit_is_stuck(const struct admit_sitter *sitter, admit_facts facts)
+{
+    bool is_overdue = typical_ms(facts) && sitter->cpu_ms > 2 * typical_ms(facts);
+    return admit_may_wait_for(sitter) && (is_overdue || sitter->verdict == ADMIT_WAITED_FOR);
+}
+
+enum admit_verdict admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
 {
     if (place->waited_ms >= longest_ms(facts, patience_ms))
-        return true;
-    return !place->ahead && (place->taken < place->seats || place->first_ms >= patience_ms);
+        return ADMIT_AT_ONCE;
+    if (place->ahead)
+        return ADMIT_WAITS;
+    if (place->taken < place->seats)
+        return ADMIT_SEATED;
+    bool is_bounded = place->seats < place->cpus; /* by the user, for reasons of their own */
+    if (!is_bounded && place->stuck == place->taken)
+        return ADMIT_WAITED_FOR;
+    if (!is_bounded && typical_ms(facts) > (uint64_t)patience_ms * place->cpus)
+        return ADMIT_AT_ONCE;
+    if (place->first_ms < patience_ms)
+        return ADMIT_WAITS;
+    return !is_bounded && place->alike == place->taken ? ADMIT_WAITED_FOR : ADMIT_AT_ONCE;
 }

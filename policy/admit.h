@@ -15,14 +15,24 @@
 /* Its last runs in one word; 0: nothing is known. Any value can be read.
  *
  *   bits 0-7    score, signed: how much more runs have computed than waited
- *   bits 8-31   what a run takes of the CPU, in milliseconds: a moving average of the last few that computed */
+ *   bits 8-31   what a run takes of the CPU, in milliseconds: a moving average of the last few that computed
+ *   bits 32-39  use, signed: negative if runs, held back, were waited for by others of the program */
 typedef uint64_t admit_facts;
+
+/* What a program did at its start, or may do now. */
+enum admit_verdict {
+    ADMIT_WAITS,     /* not yet */
+    ADMIT_AT_ONCE,   /* it need not wait, or no longer */
+    ADMIT_SEATED,    /* a seat was free */
+    ADMIT_WAITED_FOR /* by the runs that have the seats, it seems: they do not end without it */
+};
 
 /* One run, in milliseconds. */
 struct admit_run {
     uint64_t cpu;  /* spent computing */
     uint64_t busy; /* the same, and waiting for a CPU */
     uint64_t wall;
+    enum admit_verdict wait; /* how its wait in line ended; ADMIT_AT_ONCE: there was none */
 };
 
 enum { ADMIT_LEAST_CPU_MS = 10 };
@@ -38,7 +48,8 @@ struct admit_hints {
     bool cpu_bound, io_bound;
 };
 
-/* Whether a program of which that is known is to wait for a CPU. A hint decides where nothing speaks against it. */
+/* Whether a program of which that is known is to wait for a CPU. A hint decides where nothing speaks against it. Not if
+ * its runs were waited for lately. */
 bool admit_is_cpu_bound(admit_facts facts, const struct admit_hints *hints);
 
 /* ---- the line ---- */
@@ -48,7 +59,9 @@ bool admit_is_cpu_bound(admit_facts facts, const struct admit_hints *hints);
 unsigned admit_seats(unsigned cpus, unsigned most);
 
 struct admit_place {
+    unsigned cpus;
     unsigned seats, taken; /* there are, and are used */
+    unsigned alike, stuck; /* of those that are used, if they all are: admit_may_wait_for(), admit_is_stuck() */
     unsigned ahead;        /* who wait before this one */
     unsigned waited_ms;    /* since it came */
     unsigned first_ms;     /* since it, or one before it, last could have started: since the line last moved */
@@ -56,8 +69,23 @@ struct admit_place {
 
 /* Whether the one in that place starts now. `patience_ms` is how long a line may stand still. In all nobody waits for
  * more than ten times as long, nor for longer than 32 runs of its own take: what it would be slowed down by as many
- * others on two CPUs, twice over. */
-bool admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms);
+ * others on two CPUs, twice over. The first in line does not wait, either, if its runs take so long that the line would
+ * not move for their ends: there is little to be gained; unless the user has set fewer seats than there are CPUs. */
+enum admit_verdict admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms);
+
+/* One who has a seat. */
+struct admit_sitter {
+    bool is_alike; /* a run of the program that asks */
+    enum admit_verdict verdict;
+    uint64_t cpu_ms;
+};
+
+/* Whether it may be that it does not end without more of its like: it sat down when nobody had got up yet. And whether
+ * it looks like that: it has computed for twice as long as a run does. If all who sit do, they wait for each other,
+ * computing: the ranks of a parallel program, at a barrier. The runs of a build end, and the next one has the seat of
+ * one that did. */
+bool admit_may_wait_for(const struct admit_sitter *sitter);
+bool admit_is_stuck(const struct admit_sitter *sitter, admit_facts facts);
 
 /* Whether a seat that was taken so long ago is one to wait for. Who has computed for longer than anybody of whom
  * `facts` are known would wait, will go on to do so: a simulation must not make each of a build's small programs wait

@@ -15,23 +15,34 @@
 
 typedef int find_function(void *address, struct dl_find_object *result);
 
-/* Few processes ask. Relaxed: whoever finds it finds the same. */
+static int find_nothing(void *address, struct dl_find_object *result)
+{
+    (void)address;
+    (void)result;
+    return -1;
+}
+
+/* Few processes ask. Relaxed: whoever looks it up finds the same. */
 static find_function *find_object(void)
 {
     HOT static find_function *known;
     find_function *find = load_relaxed(&known);
     if (!find) {
         find = (find_function *)lookup_at_start("_dl_find_object");
-        store_relaxed(&known, find);
+        store_relaxed(&known, find ? find : find_nothing);
     }
-    return find;
+    return find ? find : find_nothing;
+}
+
+void object_settle(void)
+{
+    find_object();
 }
 
 bool object_find(const void *address, struct object *object)
 {
     struct dl_find_object found;
-    find_function *find = find_object();
-    if (!find || find((void *)address, &found) != 0)
+    if (find_object()((void *)address, &found) != 0)
         return false;
     object->map = found.dlfo_link_map;
     object->name = found.dlfo_link_map->l_name;

@@ -20,6 +20,9 @@ struct object {
  * false. Context: any thread, a signal handler. */
 bool object_find(const void *address, struct object *object);
 
+/* Looks up now what it takes. Context: start-up, where later nothing may be looked up. */
+void object_settle(void);
+
 /* Whether the object, or the program, has a note of `owner`'s among what is loaded of it. Takes no lock. */
 bool object_has_note(const struct object *object, const char *owner);
 bool object_program_has_note(const char *owner);

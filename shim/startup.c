@@ -9,6 +9,7 @@
 #include "shim/domain/capacity.h"
 #include "shim/domain/file.h"
 #include "shim/hot.h"
+#include "shim/object.h"
 #include "shim/process/admission.h"
 #include "shim/process/propagate.h"
 #include "shim/report/report.h"
@@ -40,12 +41,11 @@ static const void *find_sanitizer(void)
     return NULL;
 }
 
-/* What the environment tells of who runs us. */
+/* What the environment tells of who runs us. rr sets a variable for everything that it runs (rr(1)). Valgrind's
+ * preloads are in it: its race checkers take a join that is not libc's for none, and its other tools would, at exit,
+ * take the stacks of parked threads for leaks of the program. */
 static struct environment {
-    bool is_recorded;       /* rr sets a variable for everything that it runs (rr(1)). Valgrind's race checkers, whose
-                             * preloads       are in the environment, take a join that is not libc's for none. */
-    bool is_under_valgrind; /* whose other tools would, at exit, take the stacks of parked threads for leaks of the
-                               program */
+    bool is_recorded, is_under_valgrind;
 } read_environment(char *const *env)
 {
     struct environment found = {.is_recorded = dmtcp_is_enabled};
@@ -154,8 +154,10 @@ static bool start_with(char *const *env)
         return false;
     is_preloaded = lookup_start();
     decide(env);
-    if (!is_preloaded)
-        switchboard_settle(); /* later we may not look up */
+    if (!is_preloaded) { /* later we may not look up */
+        switchboard_settle();
+        object_settle();
+    }
     store_release(&state, DONE);
     return true;
 }

@@ -12,7 +12,6 @@
 #include "shim/domain/capacity.h"
 #include "shim/domain/member.h"
 #include "shim/domain/place.h"
-#include "shim/libc.h"
 #include "shim/os.h"
 #include "shim/startup.h"
 
@@ -117,16 +116,37 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
     return ahead;
 }
 
+/* Whether somebody who sits in the row is to be waited for. */
+static bool is_taken(const struct table_row *own, unsigned index, admit_facts facts, int64_t now)
+{
+    struct table_row *row = &place.table->row[index];
+    return (seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own) &&
+           admit_waits_for(since_queued(row, now), facts, settings.admit_ms) && uses_seat(row, index, now);
+}
+
 static unsigned count_taken(const struct table_row *own, admit_facts facts, int64_t now)
 {
     unsigned taken = 0;
-    for (unsigned i = 0; i < rows_of(place.table); i++) {
-        struct table_row *row = &place.table->row[i];
-        if ((seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own) &&
-            admit_waits_for(since_queued(row, now), facts, settings.admit_ms))
-            taken += uses_seat(row, i, now);
-    }
+    for (unsigned i = 0; i < rows_of(place.table); i++)
+        taken += is_taken(own, i, facts, now);
     return taken;
+}
+
+/* How many of these are like the own one, and look as if they waited for it. */
+static void count_alike(struct admit_place *standing, const struct table_row *own, admit_facts facts, int64_t now)
+{
+    static const uint64_t tick_ms = 10; /* of times(2): USER_HZ is 100 on all of Linux */
+    const uint32_t program = load_relaxed(&own->program);
+    for (unsigned i = 0; i < rows_of(place.table); i++) {
+        const struct table_row *row = &place.table->row[i];
+        if (!is_taken(own, i, facts, now))
+            continue;
+        const struct admit_sitter sitter = {.is_alike = program && load_relaxed(&row->program) == program,
+                                            .verdict = load_relaxed(&row->verdict),
+                                            .cpu_ms = watched[i].ticks * tick_ms};
+        standing->alike += admit_may_wait_for(&sitter);
+        standing->stuck += admit_is_stuck(&sitter, facts);
+    }
 }
 
 /* ---- waking ---- */
@@ -153,7 +173,7 @@ static void wake_first(struct table *table, int64_t now)
 
 /* ---- waiting ---- */
 
-static unsigned count_seats(const struct table_row *own)
+static unsigned count_cpus(const struct table_row *own)
 {
     struct capacity capacity;
     unsigned cpus = 0;
@@ -162,64 +182,77 @@ static unsigned count_seats(const struct table_row *own)
     capacity_read_quota("", &capacity);
     if (capacity.quota && capacity.quota < cpus)
         cpus = capacity.quota;
-    return admit_seats(cpus, settings.max_workers);
+    return cpus;
 }
 
 /* The line moves when somebody sits down: the clock of those who wait starts anew. */
 struct wait {
     int64_t begun, moved;
     uint64_t ahead; /* when it last was looked */
-    unsigned seats;
+    unsigned cpus;  /* 0: not counted yet */
 };
 
-static bool may_sit(struct wait *wait, const struct table_row *row, uint64_t ticket, admit_facts facts, int64_t now)
+static enum admit_verdict look(struct wait *wait, const struct table_row *row, uint64_t ticket, admit_facts facts,
+                               int64_t now)
 {
-    struct admit_place standing = {.ahead = count_ahead(row, ticket, now),
-                                   .waited_ms = milliseconds(now - wait->begun)};
+    struct admit_place standing = {
+        .ahead = count_ahead(row, ticket, now), .waited_ms = milliseconds(now - wait->begun), .cpus = 1, .seats = 1};
     if (standing.ahead < wait->ahead)
         wait->moved = now;
     wait->ahead = standing.ahead;
     standing.first_ms = milliseconds(now - wait->moved);
-    if (!standing.ahead) {
+    if (!standing.ahead)
         standing.taken = count_taken(row, facts, now);
-        if (!wait->seats)
-            wait->seats = standing.taken ? count_seats(row) : 1; /* many files: only where it matters */
+    if (standing.taken) {
+        if (!wait->cpus)
+            wait->cpus = count_cpus(row); /* many files: only where it matters */
+        standing.cpus = wait->cpus;
+        standing.seats = admit_seats(wait->cpus, settings.max_workers);
+        if (standing.taken >= standing.seats)
+            count_alike(&standing, row, facts, now);
     }
-    standing.seats = wait->seats;
     return admit_now(&standing, facts, settings.admit_ms);
 }
 
-static void wait_in_line(struct table_row *row, uint64_t ticket, admit_facts facts)
+static enum admit_verdict wait_in_line(struct table_row *row, uint64_t ticket, admit_facts facts)
 {
     int64_t now = os_now();
     struct wait wait = {.begun = now, .moved = now, .ahead = UINT64_MAX};
+    bool has_waited = false;
     for (int64_t nap = NAP; place_is_ours(row); now = os_now()) {
         /* Acquire: see wake_first(). */
         uint32_t moves = load_acquire(&place.table->moves);
         store_relaxed(&row->queued, milliseconds(now));
-        if (may_sit(&wait, row, ticket, facts, now))
-            return;
+        enum admit_verdict verdict = look(&wait, row, ticket, facts, now);
+        if (verdict != ADMIT_WAITS)
+            return has_waited ? verdict : ADMIT_AT_ONCE;
+        has_waited = true;
         bool is_over = !os_wait_for(&place.table->moves, moves, wait.ahead ? OTHERS_NAP : nap, bit_of(ticket));
         nap = !is_over || wait.ahead ? NAP : nap < LONGEST_NAP ? 2 * nap : LONGEST_NAP;
     }
+    return ADMIT_AT_ONCE;
 }
 
-void line_wait(admit_facts facts)
+enum admit_verdict line_wait(uint32_t program, admit_facts facts)
 {
     int saved = errno;
+    enum admit_verdict verdict = ADMIT_AT_ONCE;
     struct table_row *row = place_join();
     if (row) {
         /* Relaxed: it gives out numbers, and orders nothing else. */
         uint64_t ticket = __atomic_add_fetch(&place.table->tickets, 1, __ATOMIC_RELAXED);
         member_read_mask(&row->want);
         store_relaxed(&row->queued, milliseconds(os_now()));
+        store_relaxed(&row->program, program);
         sit(row, ticket, SEAT_WAITS);
-        wait_in_line(row, ticket, facts);
+        verdict = wait_in_line(row, ticket, facts);
+        store_relaxed(&row->verdict, verdict);
         if (place_is_ours(row))
             sit(row, ticket, SEAT_TAKEN);
         wake_first(place.table, os_now()); /* there may be a seat for the next one, too */
     }
     errno = saved;
+    return verdict;
 }
 
 void line_leave(void)

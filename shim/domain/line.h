@@ -4,10 +4,11 @@
 
 #include "policy/admit.h"
 
-/* Waits until the program, of which `facts` are known, may compute; then it has a seat. Where there is no domain it may
- * at once. Context: a thread that is the only one of its process, or that nobody waits for; under no lock. Keeps errno,
+/* Waits until the run of `program`, of which `facts` are known, may compute; then it has a seat. `program` is a number
+ * that its runs have in common; 0: nobody is like it. Where there is no domain it may at once. How the wait has ended.
+ * Context: a thread that is the only one of its process, or that nobody waits for; under no lock. Keeps errno,
  * is no cancellation point. */
-void line_wait(admit_facts facts);
+enum admit_verdict line_wait(uint32_t program, admit_facts facts);
 
 /* Gives the seat back, or leaves the line. Context: any, also a signal handler. Nothing in a vfork child. */
 void line_leave(void);

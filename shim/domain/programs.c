@@ -1,12 +1,10 @@
 #include "shim/domain/programs.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "shim/domain/file.h"
 #include "shim/os.h"
@@ -49,7 +47,7 @@ static uint64_t key_of(uint64_t program, enum kind kind)
 /* What is not in the file yet is zero. */
 static void read_bucket(int fd, uint64_t program, struct bucket *bucket)
 {
-    for (int i = 0; i < ENTRIES; i++) /* the compiler would make a call of memset of anything shorter to write */
+    for (int i = 0; i < ENTRIES; i++) /* an initializer would be a call of memset */
         bucket->entry[i] = (struct entry){0};
     os_read_at(fd, bucket, sizeof *bucket, place_of(program));
 }

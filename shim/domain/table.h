@@ -10,7 +10,7 @@
 
 #include "policy/share.h"
 
-enum { TABLE_VERSION = 2, TABLE_ROWS = 1024, TABLE_NAME = 16 };
+enum { TABLE_VERSION = 3, TABLE_ROWS = 1024, TABLE_NAME = 16 };
 
 /* A row belongs to its owner, who alone writes it; except that others may set `demand` to 0 when the owner does not use
  * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
@@ -24,7 +24,8 @@ struct table_row {
     uint32_t running;      /* for those who look on: tasks in managed threads, */
     uint32_t parked;       /* threads without one, */
     uint32_t downgrades;   /* and downgrades so far */
-    uint64_t reserved;
+    uint32_t program;      /* of one who sits: what it is a run of (line.h); 0: that is not known; */
+    uint32_t verdict;      /* and why it does (admit.h). Both are written before the seat */
     uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32; a cache line of its
                           own */
     uint64_t reserved2[7];

@@ -4,7 +4,6 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "policy/admit.h"
 #include "shim/atomic.h"
@@ -15,7 +14,6 @@
 #include "shim/os.h"
 #include "shim/process/slice.h"
 #include "shim/startup.h"
-#include "shim/switchboard/switchboard.h"
 #include "shim/text.h"
 
 enum { MILLISECOND = 1000000, SECOND = 1000 * MILLISECOND };
@@ -29,6 +27,7 @@ HOT static struct {
     uint64_t spent; /* of the CPU before, by what this process was until exec, in milliseconds */
     pid_t pid;      /* 0: this process has made no other, so that it can be nobody else's */
     enum kind kind;
+    enum admit_verdict wait;
     uint64_t program; /* 0: not found out yet */
     admit_facts facts[KINDS];
     int64_t looked;  /* when that was read */
@@ -88,8 +87,9 @@ static uint64_t identify_script(char *const *argv)
     return 0;
 }
 
-/* The file that was executed: of a script, the script. An absolute path says enough of it, and costs no system call. 0:
- * it cannot be told, as that of fexecve(3), by a descriptor that may be another file's by now. */
+/* The file that was executed: of a script, the script. An absolute path says enough of it, and costs no system call;
+ * but for /proc/self/exe and the like. 0: it cannot be told, as that of fexecve(3), by a descriptor that may be another
+ * file's by now. */
 static uint64_t identify(void)
 {
     struct stat file;
@@ -97,7 +97,7 @@ static uint64_t identify(void)
     uint64_t hash = run.script;
     if (!path || text_rest(path, "/dev/fd/"))
         return 0;
-    if (*path == '/') {
+    if (*path == '/' && !text_rest(path, "/proc/")) {
         while (*path)
             hash = mix(hash, (unsigned char)*path++);
         return hash;
@@ -130,17 +130,31 @@ static uint64_t spent_ms(void)
     return (uint64_t)os_clock(CLOCK_PROCESS_CPUTIME_ID) / MILLISECOND;
 }
 
+/* Forked children wait for each other asleep, if at all: who computes takes the work from those who are held back. */
+static uint32_t alike(enum kind kind)
+{
+    return kind == KIND_PROGRAM ? (uint32_t)(run.program >> 32 ^ run.program) : 0;
+}
+
+static void wait_in_line(enum kind kind)
+{
+    slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
+    run.wait = line_wait(alike(kind), run.facts[kind]);
+    /* The workers of a pool do. What may spin for another one does not keep it from the CPU for longer than usual. */
+    if (kind == KIND_PROGRAM)
+        slice_restore();
+}
+
 /* A program begins, or a child as a part of one. */
 static void begin(enum kind kind)
 {
     const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
     run.kind = kind;
-    if (admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED)) {
-        slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
-        line_wait(run.facts[kind]);
-    } else {
+    run.wait = ADMIT_AT_ONCE;
+    if (admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED))
+        wait_in_line(kind);
+    else
         slice_restore();
-    }
     run.begun = os_clock(CLOCK_MONOTONIC); /* the wait is none of its own */
 }
 
@@ -149,7 +163,7 @@ void admission_start(char *const *argv)
     if (!is_wanted())
         return;
     run.script = identify_script(argv);
-    /* Where nothing was ever learnt, nobody has long slices to leave to others; and not even the clock is asked. */
+    /* Where nothing was ever learnt, nobody has long slices to leave to others; and the CPU's clock is not asked. */
     if (look_up()) {
         slice_start();
         run.spent = spent_ms();
@@ -212,7 +226,8 @@ static uint64_t waited_for_cpu(void)
 /* Of a short run the CPU is not even asked for. */
 static struct admit_run measure(void)
 {
-    struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND};
+    struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND,
+                               .wait = run.wait};
     if (result.wall < ADMIT_LEAST_CPU_MS)
         return result;
     result.busy = result.cpu = spent_ms() - run.spent;

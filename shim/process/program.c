@@ -71,17 +71,18 @@ static bool changes_identity(const struct stat *file)
     return user || group;
 }
 
-/* Root has all of them without the file's help. */
-static bool gains_capabilities(int fd)
-{
-    char value[64];
-    return os_call(SYS_getuid) != 0 && os_call(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
-}
-
 /* Linux ignores either under this; a mount without set-ID is left out here. */
 static bool may_gain_privileges(void)
 {
     return os_call(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1;
+}
+
+/* Root has all of them without the file's help. */
+static bool gains_capabilities(int fd)
+{
+    char value[64];
+    return os_call(SYS_getuid) != 0 && may_gain_privileges() &&
+           os_call(SYS_fgetxattr, fd, "security.capability", value, sizeof value) > 0;
 }
 
 static bool is_native(const Elf64_Ehdr *header)
@@ -129,7 +130,7 @@ static void read_elf(int fd, const char *path, const union start *start, const s
     facts->dynamic = *interpreter || is_loader(path);
     facts->musl = text_rest(text_base(interpreter), "ld-musl");
     facts->changes_identity = changes_identity(file) && may_gain_privileges();
-    facts->gains_capabilities = gains_capabilities(fd) && may_gain_privileges();
+    facts->gains_capabilities = gains_capabilities(fd);
 }
 
 /* "#! INTERPRETER [ARGUMENT]"; whether that is what `start` begins with. */

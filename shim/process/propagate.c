@@ -58,12 +58,11 @@ static const char *next_item(const char *item)
 static bool has_preload(const char *list)
 {
     for (; *list; list = next_item(list)) {
-        const char *base = list;
-        for (const char *at = list; at < end_of(list); at++)
+        const char *base = list, *end = end_of(list);
+        for (const char *at = list; at < end; at++)
             if (*at == '/')
                 base = at + 1;
-        const char *behind = text_rest(base, own_name);
-        if (behind && behind == end_of(list))
+        if (text_rest(base, own_name) == end)
             return true;
     }
     return false;

@@ -235,11 +235,12 @@ static bool has_unseen_values(void)
 /* ---- the end of a task ---- */
 
 /* libc's list of thread_local destructors, with its counts of the objects that hold them (GLIBC_PRIVATE since 2.18). */
-HOT static void (*call_tls_dtors)(void);
+HOT static void (*call_tls_dtors)(void); /* relaxed: whoever looks it up finds the same */
 
 void fresh_destroy(struct traces *traces)
 {
-    call_tls_dtors();
+    void (*destroy)(void) = load_relaxed(&call_tls_dtors);
+    destroy();
     traces->objects_are_gone = true;
     int rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
     while (rounds-- && destroy_values())
@@ -328,8 +329,8 @@ bool fresh_reset(struct traces *traces)
 
 /* ---- the beginning ---- */
 
-/* Not by a walk: the creator may hold the loader's lock. And not in the new thread: libraries may come and go after
- * libc has laid out its data, and the thread would take them for older than itself. */
+/* Not by a walk, which may have to wait for the loader's lock. And not in the new thread: libraries may come and go
+ * after libc has laid out its data, and the thread would take them for older than itself. */
 void fresh_conceive(struct traces *traces)
 {
     struct loads loads = last_known();
@@ -353,7 +354,7 @@ void fresh_prepare(void)
     object_prepare();
     if (__builtin_expect(load_acquire(&is_prepared), 1))
         return;
-    keep(LIBC, base_of((const void *)call_tls_dtors));
+    keep(LIBC, base_of((const void *)load_relaxed(&call_tls_dtors)));
     keep(LOADER, base_of((const void *)getauxval(AT_BASE)));
     keep(OURS, base_of((const void *)fresh_prepare));
     uintptr_t allocator = base_of(lookup_first("malloc"));
@@ -365,7 +366,9 @@ void fresh_prepare(void)
 
 bool fresh_start(void)
 {
-    call_tls_dtors = (__typeof__(call_tls_dtors))lookup_in_libc("__call_tls_dtors");
+    void (*found)(void) = (void (*)(void))lookup_in_libc("__call_tls_dtors");
+    store_relaxed(&call_tls_dtors, found);
+    object_prepare();
     walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
-    return call_tls_dtors != NULL;
+    return found;
 }

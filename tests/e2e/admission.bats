@@ -288,6 +288,26 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     wait_all
 }
 
+# use_of: of the one program that is known, whether its runs were waited for by others of it, held back (admit.h).
+use_of() {
+    /usr/bin/python3 -c 'import struct, sys
+entries = struct.iter_unpack("<QQ", open(sys.argv[1], "rb").read().ljust(1 << 15, b"\0"))
+[facts] = [facts for key, facts in entries if key]
+print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN"
+}
+
+@test "runs that wait, computing, for each other are let in, and that is remembered" {
+    learn ./computes 200
+    [ "$(use_of)" -eq 0 ]
+    mkdir hall
+    for ((i = 0; i < seats + 3; i++)); do
+        begin ./computes 200 with $((seats + 3)) hall
+    done
+    wait_all
+    [ "$(find hall -type f | wc -l)" -eq $((seats + 3)) ]
+    [ "$(use_of)" -lt -8 ]
+}
+
 @test "the file of what is known may be anything" {
     learn ./computes 660
     local file

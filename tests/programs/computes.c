@@ -1,6 +1,9 @@
-/* Computes: computes MS [until FILE | wait FILE | children N MORE... | handler]. Spends MS milliseconds of the CPU;
- * then goes on until FILE is there, or sleeps until it is, or has N children, by fork alone, that do MORE, or one, of a
- * signal handler that has a small stack of its own. */
+/* Computes: computes MS [until FILE | wait FILE | with N FOLDER | children N MORE... | handler]. Spends MS milliseconds
+ * of the CPU; then goes on until FILE is there, or sleeps until it is, or goes on until N of its like have come to the
+ * folder, or has N children, by fork alone, that do MORE, or one, of a signal handler that has a small stack of its
+ * own.
+ */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,26 @@ static void compute(void)
 {
     for (unsigned i = 0; i < 100000; i++)
         sink += i;
+}
+
+static void come_to(const char *folder)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%d", folder, (int)getpid());
+    FILE *file = fopen(path, "w");
+    if (!file || fclose(file))
+        _exit(8);
+}
+
+static int count_in(const char *folder)
+{
+    int count = 0;
+    DIR *open_folder = opendir(folder);
+    for (struct dirent *entry; open_folder && (entry = readdir(open_folder));)
+        count += entry->d_name[0] != '.';
+    if (open_folder)
+        closedir(open_folder);
+    return count;
 }
 
 static void make_child(int signal)
@@ -55,6 +78,11 @@ static int run(int argc, char **argv)
     if (argc > 2 && !strcmp(argv[1], "wait"))
         while (access(argv[2], F_OK) != 0)
             usleep(1000);
+    if (argc > 3 && !strcmp(argv[1], "with")) {
+        come_to(argv[3]);
+        while (count_in(argv[3]) < atoi(argv[2]))
+            compute();
+    }
     for (int i = 0; argc > 3 && !strcmp(argv[1], "children") && i < atoi(argv[2]); i++)
         if (fork() == 0)
             return run(argc - 3, argv + 3);

@@ -224,7 +224,7 @@ static int make_table(void **state)
     snprintf(domain, sizeof domain, "unit-%d", getpid());
     if (stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
-    snprintf(path, sizeof path, "/dev/shm/unirun-2.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
+    snprintf(path, sizeof path, "/dev/shm/unirun-3.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
     unlink(path);
     table = table_map(domain);
     return table ? 0 : -1;
