@@ -39,10 +39,11 @@ bool admit_computes(const struct admit_run *run)
     return run->cpu >= ADMIT_LEAST_CPU_MS && run->busy >= run->wall - run->wall / 5;
 }
 
-/* A short run, `PROGRAM --version` perhaps, says nothing. */
+/* A short run, `PROGRAM --version` perhaps, says nothing. Nor does one that had to wait in line: others may have done
+ * its work meanwhile. */
 static bool waits(const struct admit_run *run)
 {
-    return run->wall >= 5 * ADMIT_LEAST_CPU_MS && run->busy < run->wall / 2;
+    return run->wait == ADMIT_AT_ONCE && run->wall >= 5 * ADMIT_LEAST_CPU_MS && run->busy < run->wall / 2;
 }
 
 static int learn_use(int use, enum admit_verdict wait)
@@ -106,7 +107,7 @@ bool admit_is_stuck(const struct admit_sitter *sitter, admit_facts facts)
 enum admit_verdict admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
 {
     if (place->waited_ms >= longest_ms(facts, patience_ms))
-        return ADMIT_AT_ONCE;
+        return ADMIT_ANYWAY;
     if (place->ahead)
         return ADMIT_WAITS;
     if (place->taken < place->seats)
@@ -115,8 +116,8 @@ enum admit_verdict admit_now(const struct admit_place *place, admit_facts facts,
     if (!is_bounded && place->stuck == place->taken)
         return ADMIT_WAITED_FOR;
     if (!is_bounded && typical_ms(facts) > (uint64_t)patience_ms * place->cpus)
-        return ADMIT_AT_ONCE;
+        return ADMIT_ANYWAY;
     if (place->first_ms < patience_ms)
         return ADMIT_WAITS;
-    return !is_bounded && place->alike == place->taken ? ADMIT_WAITED_FOR : ADMIT_AT_ONCE;
+    return !is_bounded && place->alike == place->taken ? ADMIT_WAITED_FOR : ADMIT_ANYWAY;
 }

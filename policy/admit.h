@@ -22,7 +22,8 @@ typedef uint64_t admit_facts;
 /* What a program did at its start, or may do now. */
 enum admit_verdict {
     ADMIT_WAITS,     /* not yet */
-    ADMIT_AT_ONCE,   /* it need not wait, or no longer */
+    ADMIT_AT_ONCE,   /* it had no need to wait */
+    ADMIT_ANYWAY,    /* it has waited for as long as it would, or there is nothing to be gained by it */
     ADMIT_SEATED,    /* a seat was free */
     ADMIT_WAITED_FOR /* by the runs that have the seats, it seems: they do not end without it */
 };
@@ -32,7 +33,7 @@ struct admit_run {
     uint64_t cpu;  /* spent computing */
     uint64_t busy; /* the same, and waiting for a CPU */
     uint64_t wall;
-    enum admit_verdict wait; /* how its wait in line ended; ADMIT_AT_ONCE: there was none */
+    enum admit_verdict wait; /* how its wait in line ended */
 };
 
 enum { ADMIT_LEAST_CPU_MS = 10 };

@@ -244,7 +244,7 @@ static bool is_worth_it(const struct admit_run *result)
 }
 
 /* A forked child that becomes another program is none that computes. */
-static const struct admit_run no_run = {.wall = 1000};
+static const struct admit_run no_run = {.wall = 1000, .wait = ADMIT_AT_ONCE};
 
 void admission_end(bool becomes_another)
 {

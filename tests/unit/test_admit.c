@@ -49,6 +49,15 @@ static void a_program_that_mostly_waits_is_not_held_back(void **state)
     assert_true(admit_is_cpu_bound(facts, &none));
 }
 
+static void who_had_to_wait_in_line_may_find_nothing_to_do(void **state)
+{
+    (void)state;
+    struct admit_run idle = waiting;
+    const admit_facts facts = learn(0, &computing, 3);
+    for (idle.wait = ADMIT_ANYWAY; idle.wait <= ADMIT_WAITED_FOR; idle.wait++)
+        assert_int_equal(learn(facts, &idle, 1) & 0xffffffff, facts);
+}
+
 static void hints_decide_where_nothing_speaks_against_them(void **state)
 {
     (void)state;
@@ -68,7 +77,7 @@ static void any_word_can_be_read(void **state)
         assert_true(admit_is_cpu_bound(learn(word, &extreme, 200), &none));
         assert_false(admit_is_cpu_bound(learn(word, &waiting, 100), &none));
         const struct admit_place place = {.cpus = 1, .seats = 1, .taken = 1, .ahead = 5, .waited_ms = 10000};
-        assert_int_equal(admit_now(&place, word, 1000), ADMIT_AT_ONCE);
+        assert_int_equal(admit_now(&place, word, 1000), ADMIT_ANYWAY);
     }
 }
 
@@ -109,9 +118,9 @@ static void a_line_does_not_stand_still_for_longer_than_the_patience(void **stat
     (void)state;
     const admit_facts facts = of_typical(500);
     assert_int_equal(when_full(facts, 0, 2000, 999), ADMIT_WAITS);
-    assert_int_equal(when_full(facts, 0, 2000, 1000), ADMIT_AT_ONCE);
+    assert_int_equal(when_full(facts, 0, 2000, 1000), ADMIT_ANYWAY);
     assert_int_equal(when_full(facts, 1, 2000, 1000), ADMIT_WAITS);
-    assert_int_equal(when_full(facts, 9, 10000, 0), ADMIT_AT_ONCE);
+    assert_int_equal(when_full(facts, 9, 10000, 0), ADMIT_ANYWAY);
 }
 
 static void who_needs_little_waits_little(void **state)
@@ -120,8 +129,8 @@ static void who_needs_little_waits_little(void **state)
     const admit_facts facts = of_typical(10);
     const struct admit_place place = full(9, 0, 0);
     assert_int_equal(when_full(facts, 9, 319, 0), ADMIT_WAITS);
-    assert_int_equal(when_full(facts, 9, 320, 0), ADMIT_AT_ONCE);
-    assert_int_equal(admit_now(&place, facts, 0), ADMIT_AT_ONCE);
+    assert_int_equal(when_full(facts, 9, 320, 0), ADMIT_ANYWAY);
+    assert_int_equal(admit_now(&place, facts, 0), ADMIT_ANYWAY);
 }
 
 /* Two seats become free in as long as one run takes: for longer than the patience, the line would not move for that. */
@@ -129,7 +138,7 @@ static void who_needs_long_does_not_wait(void **state)
 {
     (void)state;
     assert_int_equal(when_full(of_typical(2000), 0, 0, 0), ADMIT_WAITS);
-    assert_int_equal(when_full(of_typical(2001), 0, 0, 0), ADMIT_AT_ONCE);
+    assert_int_equal(when_full(of_typical(2001), 0, 0, 0), ADMIT_ANYWAY);
     assert_int_equal(when_full(of_typical(2001), 1, 0, 0), ADMIT_WAITS); /* until it is the first */
 }
 
@@ -180,14 +189,14 @@ static void a_line_that_stands_still_for_the_own_like_says_the_same(void **state
     (void)state;
     struct admit_place place = full(0, 1000, 1000);
     place.alike = 2;
-    assert_int_equal(admit_now(&place, of_typical(300), 1000), ADMIT_AT_ONCE);
+    assert_int_equal(admit_now(&place, of_typical(300), 1000), ADMIT_ANYWAY);
     place.alike = 3;
     assert_int_equal(admit_now(&place, of_typical(300), 1000), ADMIT_WAITED_FOR);
     place.first_ms = 999;
     assert_int_equal(admit_now(&place, of_typical(300), 1000), ADMIT_WAITS);
     const struct admit_place bounded = {
         .cpus = 2, .seats = 1, .taken = 1, .alike = 1, .stuck = 1, .first_ms = 1000, .waited_ms = 1000};
-    assert_int_equal(admit_now(&bounded, of_typical(300), 1000), ADMIT_AT_ONCE);
+    assert_int_equal(admit_now(&bounded, of_typical(300), 1000), ADMIT_ANYWAY);
 }
 
 static void programs_that_wait_for_each_other_are_not_held_back_for_a_while(void **state)
@@ -235,6 +244,7 @@ int main(void)
         cmocka_unit_test(an_unknown_program_is_never_held_back),
         cmocka_unit_test(a_program_that_has_computed_twice_is_known),
         cmocka_unit_test(a_program_that_mostly_waits_is_not_held_back),
+        cmocka_unit_test(who_had_to_wait_in_line_may_find_nothing_to_do),
         cmocka_unit_test(hints_decide_where_nothing_speaks_against_them),
         cmocka_unit_test(any_word_can_be_read),
         cmocka_unit_test(the_first_in_line_takes_a_free_seat),
