@@ -4,6 +4,7 @@
 #include "shim/domain/line.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,12 @@ static bool shares_cpus(const struct table_row *a, const struct table_row *b)
     return false;
 }
 
+/* Whether the one would keep the other from a CPU: not if it is nicer, which gives way. */
+static bool stands_in_way(const struct table_row *row, const struct table_row *own)
+{
+    return load_relaxed(&row->niceness) <= load_relaxed(&own->niceness) && shares_cpus(row, own);
+}
+
 static void look_at(struct table_row *row, struct watch *watch, uint64_t owner, int64_t now)
 {
     struct pulse pulse;
@@ -111,7 +118,7 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
         const struct table_row *row = &place.table->row[i];
         uint64_t seat = seat_of(row);
         if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < ticket && row != own && is_heard_of(row, now))
-            ahead += shares_cpus(row, own) && !member_is_gone(load_relaxed(&row->owner));
+            ahead += stands_in_way(row, own) && !member_is_gone(load_relaxed(&row->owner));
     }
     return ahead;
 }
@@ -120,7 +127,7 @@ static unsigned count_ahead(const struct table_row *own, uint64_t ticket, int64_
 static bool is_taken(const struct table_row *own, unsigned index, admit_facts facts, int64_t now)
 {
     struct table_row *row = &place.table->row[index];
-    return (seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && shares_cpus(row, own) &&
+    return (seat_of(row) & SEAT_MASK) == SEAT_TAKEN && row != own && stands_in_way(row, own) &&
            admit_waits_for(since_queued(row, now), facts, settings.admit_ms) && uses_seat(row, index, now);
 }
 
@@ -157,15 +164,23 @@ static uint32_t bit_of(uint64_t ticket)
     return UINT32_C(1) << ticket % 32;
 }
 
+/* Of the least nice, the first. */
 static void wake_first(struct table *table, int64_t now)
 {
     uint64_t first = UINT64_MAX;
+    int least = INT_MAX;
     /* Release: pairs with the acquire in line_wait(): who sees it change sees the seat that is free. */
     __atomic_add_fetch(&table->moves, 1, __ATOMIC_ACQ_REL);
     for (unsigned i = 0; i < rows_of(table); i++) {
-        uint64_t seat = seat_of(&table->row[i]);
-        if ((seat & SEAT_MASK) == SEAT_WAITS && seat >> SEAT_SHIFT < first && is_heard_of(&table->row[i], now))
+        const struct table_row *row = &table->row[i];
+        uint64_t seat = seat_of(row);
+        int niceness = load_relaxed(&row->niceness);
+        if ((seat & SEAT_MASK) != SEAT_WAITS || !is_heard_of(row, now))
+            continue;
+        if (niceness < least || (niceness == least && seat >> SEAT_SHIFT < first)) {
+            least = niceness;
             first = seat >> SEAT_SHIFT;
+        }
     }
     if (first != UINT64_MAX)
         os_wake_some(&table->moves, bit_of(first));
@@ -244,9 +259,10 @@ enum admit_verdict line_wait(uint32_t program, admit_facts facts)
         member_read_mask(&row->want);
         store_relaxed(&row->queued, milliseconds(os_now()));
         store_relaxed(&row->program, program);
+        store_relaxed(&row->niceness, (int16_t)member_niceness());
         sit(row, ticket, SEAT_WAITS);
         verdict = wait_in_line(row, ticket, facts);
-        store_relaxed(&row->verdict, verdict);
+        store_relaxed(&row->verdict, (uint16_t)verdict);
         if (place_is_ours(row))
             sit(row, ticket, SEAT_TAKEN);
         wake_first(place.table, os_now()); /* there may be a seat for the next one, too */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
@@ -202,6 +204,18 @@ void member_sweep(struct table *table)
         if (owner && member_is_gone(owner))
             member_clear(&table->row[i], owner);
     }
+}
+
+int member_niceness(void)
+{
+    long policy = os_call(SYS_sched_getscheduler, 0), priority = os_call(SYS_getpriority, PRIO_PROCESS, 0);
+    if (policy >= 0)
+        policy &= ~(long)SCHED_RESET_ON_FORK;
+    if (policy == SCHED_IDLE)
+        return 20;
+    if (policy > 0 && policy != SCHED_BATCH)
+        return -21;
+    return priority > 0 ? 20 - (int)priority : 0; /* the kernel's own call returns 40 to 1 */
 }
 
 struct table_row *member_take_row(struct table *table, uint64_t owner)

@@ -31,6 +31,10 @@ uint64_t member_self(void);
 /* The CPUs that the calling thread may use. */
 void member_read_mask(struct share_want *want);
 
+/* How the calling thread yields to others: -20 to 19 as setpriority(2) has it, 20 under SCHED_IDLE, -21 under what goes
+ * before all of these (sched(7)). */
+int member_niceness(void);
+
 /* Takes a row for `owner`, which may have left one behind by exec; NULL: the table is full. */
 struct table_row *member_take_row(struct table *table, uint64_t owner);
 

@@ -24,8 +24,9 @@ struct table_row {
     uint32_t running;      /* for those who look on: tasks in managed threads, */
     uint32_t parked;       /* threads without one, */
     uint32_t downgrades;   /* and downgrades so far */
-    uint32_t program;      /* of one who sits: what it is a run of (line.h); 0: that is not known; */
-    uint32_t verdict;      /* and why it does (admit.h). Both are written before the seat */
+    uint32_t program;      /* of one in line, or with a seat: what it is a run of (line.h); 0: that is not known; */
+    int16_t niceness;      /* how it yields to others (member.h); */
+    uint16_t verdict;      /* and why it sits (admit.h). All are written before the seat */
     uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32; a cache line of its
                           own */
     uint64_t reserved2[7];

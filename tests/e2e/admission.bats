@@ -288,6 +288,24 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     wait_all
 }
 
+@test "who is nice gives way, and does not wait for who is nicer" {
+    learn ./computes 660
+    local i nice=(nice -n 19)
+    for ((i = 0; i < seats + 2; i++)); do
+        begin "${nice[@]}" ./computes 1 until stop
+    done
+    until_is "$seats" count "has one"
+    until_is 2 count "in line"
+    # The line of these is not its line, and their CPUs are its own.
+    begin ./computes 1 until stop
+    until_is "has one" seat "$begun"
+    # Nor is it where they yield even more.
+    begin chrt --idle 0 ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    touch stop
+    wait_all
+}
+
 # use_of: of the one program that is known, whether its runs were waited for by others of it, held back (admit.h).
 use_of() {
     /usr/bin/python3 -c 'import struct, sys

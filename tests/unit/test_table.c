@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,8 +37,8 @@ static int set_up(void **state)
 static void the_layout_is_that_of_its_version(void **state)
 {
     (void)state;
-    assert_int_equal(TABLE_VERSION, 2);
-    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0002));
+    assert_int_equal(TABLE_VERSION, 3);
+    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0003));
     assert_int_equal(TABLE_ROWS, 1024);
     FIELD(struct table, magic, 0, 8);
     FIELD(struct table, rows, 8, 4);
@@ -54,6 +55,9 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, running, 44, 4);
     FIELD(struct table_row, parked, 48, 4);
     FIELD(struct table_row, downgrades, 52, 4);
+    FIELD(struct table_row, program, 56, 4);
+    FIELD(struct table_row, niceness, 60, 2);
+    FIELD(struct table_row, verdict, 62, 2);
     FIELD(struct table_row, activity, 64, 8);
     FIELD(struct table_row, want, 128, 136);
     FIELD(struct share_want, cpus, 0, 128);
@@ -72,6 +76,27 @@ static void what_changes_with_every_region_has_a_cache_line_of_its_own(void **st
     assert_int_not_equal(line, offsetof(struct table_row, waiting) / 64);
     assert_int_not_equal(line, offsetof(struct table_row, want) / 64);
     assert_int_equal(offsetof(struct table_row, want) % 64, 0);
+}
+
+/* ---- niceness ---- */
+
+static void niceness_is_that_of_the_kernel(void **state)
+{
+    (void)state;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct sched_param none = {0}, some = {1};
+        int begun = getpriority(PRIO_PROCESS, 0), wrong = member_niceness() != begun;
+        wrong += nice(3) != begun + 3 || member_niceness() != begun + 3;
+        wrong += sched_setscheduler(0, SCHED_BATCH, &none) || member_niceness() != begun + 3;
+        if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &some) == 0) /* root may */
+            wrong += member_niceness() != -21;
+        wrong += sched_setscheduler(0, SCHED_IDLE, &none) || member_niceness() != 20;
+        _exit(wrong);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 /* ---- life ---- */
@@ -477,6 +502,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_layout_is_that_of_its_version),
         cmocka_unit_test(what_changes_with_every_region_has_a_cache_line_of_its_own),
+        cmocka_unit_test(niceness_is_that_of_the_kernel),
         cmocka_unit_test(a_process_knows_its_owner_word),
         cmocka_unit_test(no_name_hides_the_start_time),
         cmocka_unit_test(a_process_that_was_never_is_dead),
