@@ -140,7 +140,8 @@ static void wait_in_line(enum kind kind)
 {
     slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
     run.wait = line_wait(alike(kind), run.facts[kind]);
-    /* The workers of a pool do. What may spin for another one does not keep it from the CPU for longer than usual. */
+    /* Workers of a pool keep the long slices. A program may spin for another one, which is not to be kept from the CPU
+     * for longer than usual. */
     if (kind == KIND_PROGRAM)
         slice_restore();
 }
