@@ -5,7 +5,7 @@ enum { SURE = 2, MOST_SCORE = 7, LEAST_SCORE = -2, TYPICAL_SHIFT = 8, MOST_TYPIC
 
 /* Each run that was waited for is worth WAITED_FOR others: after so many, but the last few, the program is held back
  * again. */
-enum { MOST_USE = 0, LEAST_USE = -96, WAITED_FOR = 16, HELD_AGAIN = -8, USE_SHIFT = 32 };
+enum { MOST_USE = 0, LEAST_USE = -1024, WAITED_FOR = 32, HELD_AGAIN = -8, USE_SHIFT = 32 };
 
 /* ---- the word ---- */
 
@@ -21,14 +21,14 @@ static uint64_t typical_ms(admit_facts facts)
 
 static int use_of(admit_facts facts)
 {
-    return (int8_t)(facts >> USE_SHIFT & 0xff);
+    return (int16_t)(facts >> USE_SHIFT & 0xffff);
 }
 
 static admit_facts pack(int score, uint64_t typical, int use)
 {
     if (typical > MOST_TYPICAL)
         typical = MOST_TYPICAL;
-    return (uint8_t)score | typical << TYPICAL_SHIFT | (uint64_t)(uint8_t)use << USE_SHIFT;
+    return (uint8_t)score | typical << TYPICAL_SHIFT | (uint64_t)(uint16_t)use << USE_SHIFT;
 }
 
 /* ---- runs ---- */
@@ -81,8 +81,7 @@ unsigned admit_seats(unsigned cpus, unsigned most)
     return most && most < seats ? most : seats;
 }
 
-/* How long anybody waits of whom that is known. */
-static uint64_t longest_ms(admit_facts facts, unsigned patience_ms)
+uint64_t admit_longest_ms(admit_facts facts, unsigned patience_ms)
 {
     uint64_t typical = typical_ms(facts), longest = 10 * (uint64_t)patience_ms;
     return typical && longest > 32 * typical ? 32 * typical : longest;
@@ -90,7 +89,7 @@ static uint64_t longest_ms(admit_facts facts, unsigned patience_ms)
 
 bool admit_waits_for(unsigned sat_ms, admit_facts facts, unsigned patience_ms)
 {
-    return sat_ms < longest_ms(facts, patience_ms);
+    return sat_ms < admit_longest_ms(facts, patience_ms);
 }
 
 bool admit_may_wait_for(const struct admit_sitter *sitter)
@@ -106,7 +105,7 @@ bool admit_is_stuck(const struct admit_sitter *sitter, admit_facts facts)
 
 enum admit_verdict admit_now(const struct admit_place *place, admit_facts facts, unsigned patience_ms)
 {
-    if (place->waited_ms >= longest_ms(facts, patience_ms))
+    if (place->waited_ms >= admit_longest_ms(facts, patience_ms))
         return ADMIT_ANYWAY;
     if (place->ahead)
         return ADMIT_WAITS;

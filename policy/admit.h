@@ -16,7 +16,7 @@
  *
  *   bits 0-7    score, signed: how much more runs have computed than waited
  *   bits 8-31   what a run takes of the CPU, in milliseconds: a moving average of the last few that computed
- *   bits 32-39  use, signed: negative if runs, held back, were waited for by others of the program */
+ *   bits 32-47  use, signed: negative if runs, held back, were waited for by others of the program */
 typedef uint64_t admit_facts;
 
 /* What a program did at its start, or may do now. */
@@ -67,6 +67,9 @@ struct admit_place {
     unsigned waited_ms;    /* since it came */
     unsigned first_ms;     /* since it, or one before it, last could have started: since the line last moved */
 };
+
+/* How long anybody waits of whom that is known, in milliseconds. */
+uint64_t admit_longest_ms(admit_facts facts, unsigned patience_ms);
 
 /* Whether the one in that place starts now. `patience_ms` is how long a line may stand still. In all nobody waits for
  * more than ten times as long, nor for longer than 32 runs of its own take: what it would be slowed down by as many

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 #include "shim/atomic.h"
 #include "shim/domain/capacity.h"
@@ -18,6 +17,7 @@
 
 enum {
     MILLISECOND = 1000000,
+    TICK = 10 * MILLISECOND, /* of times(2): USER_HZ is 100 on all of Linux */
     /* Who sits is looked at so often at most; one who does nothing from one look to the next sleeps. */
     LOOK = 20 * MILLISECOND,
     /* How long the first in line sleeps, longer each time; and the others, who are woken. Each wake-up takes a CPU from
@@ -64,29 +64,45 @@ struct watch {
 };
 static struct watch watched[TABLE_ROWS];
 
-static bool shares_cpus(const struct table_row *a, const struct table_row *b)
+static bool has_same_cpus(const struct table_row *a, const struct table_row *b)
 {
     for (int i = 0; i < SHARE_WORDS; i++)
-        if (load_relaxed(&a->want.cpus[i]) & load_relaxed(&b->want.cpus[i]))
-            return true;
-    return false;
+        if (load_relaxed(&a->want.cpus[i]) != load_relaxed(&b->want.cpus[i]))
+            return false;
+    return true;
+}
+
+/* Who is in one line, and on the same seats. Other CPUs may be free when these are not. And the kernel gives each
+ * session its part of the CPUs (sched(7), autogroup): nobody queues behind what is done in another window. */
+static bool is_in_line_with(const struct table_row *a, const struct table_row *b)
+{
+    return load_relaxed(&a->session) == load_relaxed(&b->session) && has_same_cpus(a, b);
 }
 
 /* Whether the one would keep the other from a CPU: not if it is nicer, which gives way. */
 static bool stands_in_way(const struct table_row *row, const struct table_row *own)
 {
-    return load_relaxed(&row->niceness) <= load_relaxed(&own->niceness) && shares_cpus(row, own);
+    return load_relaxed(&row->niceness) <= load_relaxed(&own->niceness) && is_in_line_with(row, own);
 }
 
+/* How long ago the row's owner was in line for the last time: who sits now, has sat down then. */
+static uint32_t since_queued(const struct table_row *row, int64_t now)
+{
+    uint32_t past = milliseconds(now) - load_relaxed(&row->queued);
+    return past > UINT32_MAX - LATER_MS ? 0 : past;
+}
+
+/* Whether it has had a CPU for half of the time, or has one now, or waits for one. */
 static void look_at(struct table_row *row, struct watch *watch, uint64_t owner, int64_t now)
 {
-    struct pulse pulse;
+    struct pulse pulse = {0};
     enum life life = member_look(owner, &pulse);
     bool is_new = watch->owner != owner;
     if (life == LIFE_DEAD)
         member_clear(row, owner);
-    bool moves = is_new || pulse.is_runnable || pulse.ticks != watch->ticks;
-    *watch = (struct watch){owner, pulse.ticks, life != LIFE_ALIVE || !moves, now};
+    int64_t past = is_new ? (int64_t)since_queued(row, now) * MILLISECOND : now - watch->looked;
+    int64_t spent = (int64_t)(uint32_t)(pulse.ticks - (is_new ? 0 : watch->ticks)) * TICK;
+    *watch = (struct watch){owner, pulse.ticks, life != LIFE_ALIVE || (!pulse.is_runnable && 2 * spent < past), now};
 }
 
 /* Whether the row's owner uses its seat. */
@@ -97,13 +113,6 @@ static bool uses_seat(struct table_row *row, unsigned index, int64_t now)
     if (watch->owner != owner || now - watch->looked >= LOOK)
         look_at(row, watch, owner, now);
     return owner && !watch->is_idle;
-}
-
-/* How long ago the row's owner was in line for the last time: who sits now, has sat down then. */
-static uint32_t since_queued(const struct table_row *row, int64_t now)
-{
-    uint32_t past = milliseconds(now) - load_relaxed(&row->queued);
-    return past > UINT32_MAX - LATER_MS ? 0 : past;
 }
 
 static bool is_heard_of(const struct table_row *row, int64_t now)
@@ -142,7 +151,6 @@ static unsigned count_taken(const struct table_row *own, admit_facts facts, int6
 /* How many of these are like the own one, and look as if they waited for it. */
 static void count_alike(struct admit_place *standing, const struct table_row *own, admit_facts facts, int64_t now)
 {
-    static const uint64_t tick_ms = 10; /* of times(2): USER_HZ is 100 on all of Linux */
     const uint32_t program = load_relaxed(&own->program);
     for (unsigned i = 0; i < rows_of(place.table); i++) {
         const struct table_row *row = &place.table->row[i];
@@ -150,7 +158,7 @@ static void count_alike(struct admit_place *standing, const struct table_row *ow
             continue;
         const struct admit_sitter sitter = {.is_alike = program && load_relaxed(&row->program) == program,
                                             .verdict = load_relaxed(&row->verdict),
-                                            .cpu_ms = watched[i].ticks * tick_ms};
+                                            .cpu_ms = watched[i].ticks * (uint64_t)(TICK / MILLISECOND)};
         standing->alike += admit_may_wait_for(&sitter);
         standing->stuck += admit_is_stuck(&sitter, facts);
     }
@@ -164,26 +172,24 @@ static uint32_t bit_of(uint64_t ticket)
     return UINT32_C(1) << ticket % 32;
 }
 
-/* Of the least nice, the first. */
-static void wake_first(struct table *table, int64_t now)
+/* Of the line of `own`, the first of the least nice. */
+static void wake_first(const struct table_row *own, int64_t now)
 {
-    uint64_t first = UINT64_MAX;
-    int least = INT_MAX;
+    struct table *table = place.table;
+    const struct table_row *first = NULL;
     /* Release: pairs with the acquire in line_wait(): who sees it change sees the seat that is free. */
     __atomic_add_fetch(&table->moves, 1, __ATOMIC_ACQ_REL);
     for (unsigned i = 0; i < rows_of(table); i++) {
         const struct table_row *row = &table->row[i];
-        uint64_t seat = seat_of(row);
-        int niceness = load_relaxed(&row->niceness);
-        if ((seat & SEAT_MASK) != SEAT_WAITS || !is_heard_of(row, now))
+        if ((seat_of(row) & SEAT_MASK) != SEAT_WAITS || row == own || !is_heard_of(row, now) ||
+            !is_in_line_with(row, own))
             continue;
-        if (niceness < least || (niceness == least && seat >> SEAT_SHIFT < first)) {
-            least = niceness;
-            first = seat >> SEAT_SHIFT;
-        }
+        int niceness = load_relaxed(&row->niceness), least = first ? load_relaxed(&first->niceness) : INT_MAX;
+        if (niceness < least || (niceness == least && seat_of(row) < seat_of(first)))
+            first = row;
     }
-    if (first != UINT64_MAX)
-        os_wake_some(&table->moves, bit_of(first));
+    if (first)
+        os_wake_some(&table->moves, bit_of(seat_of(first) >> SEAT_SHIFT));
 }
 
 /* ---- waiting ---- */
@@ -205,6 +211,7 @@ struct wait {
     int64_t begun, moved;
     uint64_t ahead; /* when it last was looked */
     unsigned cpus;  /* 0: not counted yet */
+    bool was_full;  /* there was no seat when it was the first */
 };
 
 static enum admit_verdict look(struct wait *wait, const struct table_row *row, uint64_t ticket, admit_facts facts,
@@ -223,6 +230,7 @@ static enum admit_verdict look(struct wait *wait, const struct table_row *row, u
             wait->cpus = count_cpus(row); /* many files: only where it matters */
         standing.cpus = wait->cpus;
         standing.seats = admit_seats(wait->cpus, settings.max_workers);
+        wait->was_full |= standing.taken >= standing.seats;
         if (standing.taken >= standing.seats)
             count_alike(&standing, row, facts, now);
     }
@@ -233,16 +241,16 @@ static enum admit_verdict wait_in_line(struct table_row *row, uint64_t ticket, a
 {
     int64_t now = os_now();
     struct wait wait = {.begun = now, .moved = now, .ahead = UINT64_MAX};
-    bool has_waited = false;
+    const int64_t longest = (int64_t)admit_longest_ms(facts, settings.admit_ms) * MILLISECOND;
     for (int64_t nap = NAP; place_is_ours(row); now = os_now()) {
         /* Acquire: see wake_first(). */
         uint32_t moves = load_acquire(&place.table->moves);
         store_relaxed(&row->queued, milliseconds(now));
         enum admit_verdict verdict = look(&wait, row, ticket, facts, now);
-        if (verdict != ADMIT_WAITS)
-            return has_waited ? verdict : ADMIT_AT_ONCE;
-        has_waited = true;
-        bool is_over = !os_wait_for(&place.table->moves, moves, wait.ahead ? OTHERS_NAP : nap, bit_of(ticket));
+        if (verdict != ADMIT_WAITS) /* others who came at the same time are no wait */
+            return wait.was_full || verdict == ADMIT_WAITED_FOR ? verdict : ADMIT_AT_ONCE;
+        int64_t left = wait.begun + longest - now, most = wait.ahead ? OTHERS_NAP : nap;
+        bool is_over = !os_wait_for(&place.table->moves, moves, left < most ? left : most, bit_of(ticket));
         nap = !is_over || wait.ahead ? NAP : nap < LONGEST_NAP ? 2 * nap : LONGEST_NAP;
     }
     return ADMIT_AT_ONCE;
@@ -260,12 +268,13 @@ enum admit_verdict line_wait(uint32_t program, admit_facts facts)
         store_relaxed(&row->queued, milliseconds(os_now()));
         store_relaxed(&row->program, program);
         store_relaxed(&row->niceness, (int16_t)member_niceness());
+        store_relaxed(&row->session, (uint32_t)os_call(SYS_getsid, 0));
         sit(row, ticket, SEAT_WAITS);
         verdict = wait_in_line(row, ticket, facts);
         store_relaxed(&row->verdict, (uint16_t)verdict);
         if (place_is_ours(row))
             sit(row, ticket, SEAT_TAKEN);
-        wake_first(place.table, os_now()); /* there may be a seat for the next one, too */
+        wake_first(row, os_now()); /* there may be a seat for the next one, too */
     }
     errno = saved;
     return verdict;
@@ -277,5 +286,5 @@ void line_leave(void)
     if (!row || !place_is_ours(row) || seat_of(row) == SEAT_NONE)
         return;
     sit(row, 0, SEAT_NONE);
-    wake_first(place.table, os_now());
+    wake_first(row, os_now());
 }

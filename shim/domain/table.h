@@ -31,7 +31,8 @@ struct table_row {
                           own */
     uint64_t reserved2[7];
     struct share_want want; /* demand is written last, and read first */
-    uint32_t pad[28];
+    uint32_t session;       /* of one in line, or with a seat: getsid(2); written before the seat */
+    uint32_t pad[27];
 } __attribute__((aligned(64)));
 
 /* row.seat, which its owner alone writes: of a program that computes, and has a CPU or waits for one. */

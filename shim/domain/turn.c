@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/domain/line.h"
 #include "shim/domain/member.h"
 #include "shim/domain/place.h"
 #include "shim/libc.h"
@@ -470,6 +471,7 @@ void turn_abandon(void)
 
 void turn_quit(void)
 {
+    line_leave();
     if (place_leave())
         touch_turn();
 }

@@ -2,7 +2,9 @@
 
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "policy/admit.h"
@@ -25,7 +27,7 @@ enum { STACK_NEEDED = 16384 };
 HOT static struct {
     int64_t begun;  /* 0: nothing is to be told of it */
     uint64_t spent; /* of the CPU before, by what this process was until exec, in milliseconds */
-    pid_t pid;      /* 0: this process has made no other, so that it can be nobody else's */
+    pid_t pid;
     enum kind kind;
     enum admit_verdict wait;
     uint64_t program; /* 0: not found out yet */
@@ -74,6 +76,16 @@ static bool is_interpreter(const char *path)
     return false;
 }
 
+/* Programs that are others each time, and do not say which. */
+static bool is_anything(const char *path)
+{
+    static const char names[][8] = {"java", "R", "dotnet", "mono", "git", "busybox"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (text_is_same(text_base(path), names[i]))
+            return true;
+    return false;
+}
+
 /* Which program the arguments make of an interpreter; 0: they make none, or it is no interpreter. At the start: later
  * the program may have changed them. */
 static uint64_t identify_script(char *const *argv)
@@ -95,14 +107,18 @@ static uint64_t identify(void)
     struct stat file;
     const char *path = (const char *)getauxval(AT_EXECFN);
     uint64_t hash = run.script;
-    if (!path || text_rest(path, "/dev/fd/"))
+    if (!path || text_rest(path, "/dev/fd/") || is_anything(path))
         return 0;
     if (*path == '/' && !text_rest(path, "/proc/")) {
         while (*path)
             hash = mix(hash, (unsigned char)*path++);
         return hash;
     }
-    return os_stat(path, &file) ? 0 : mix(mix(hash, file.st_dev), file.st_ino);
+    if (os_stat(path, &file))
+        return 0;
+    /* A number is given to new files, too. */
+    hash = mix(mix(hash, file.st_dev), file.st_ino);
+    return mix(mix(hash, (uint64_t)file.st_ctim.tv_sec), (uint64_t)file.st_ctim.tv_nsec);
 }
 
 /* ---- starting ---- */
@@ -130,31 +146,33 @@ static uint64_t spent_ms(void)
     return (uint64_t)os_clock(CLOCK_PROCESS_CPUTIME_ID) / MILLISECOND;
 }
 
-/* Forked children wait for each other asleep, if at all: who computes takes the work from those who are held back. */
-static uint32_t alike(enum kind kind)
+/* A filter that the process was started under may not know the call. */
+static bool may_set_slice(void)
 {
-    return kind == KIND_PROGRAM ? (uint32_t)(run.program >> 32 ^ run.program) : 0;
+    return os_call(SYS_prctl, PR_GET_SECCOMP, 0UL, 0UL, 0UL, 0UL) == 0;
 }
 
-static void wait_in_line(enum kind kind)
+static bool is_to_wait(enum kind kind)
 {
-    slice_lengthen(); /* then who waits does not take the CPU from who computes when it looks round */
-    run.wait = line_wait(alike(kind), run.facts[kind]);
-    /* Workers of a pool keep the long slices. A program may spin for another one, which is not to be kept from the CPU
-     * for longer than usual. */
-    if (kind == KIND_PROGRAM)
-        slice_restore();
+    const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
+    return admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED);
 }
 
 /* A program begins, or a child as a part of one. */
 static void begin(enum kind kind)
 {
-    const struct admit_hints hints = {settings.cpu_bound, settings.io_bound};
     run.kind = kind;
     run.wait = ADMIT_AT_ONCE;
-    if (admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED))
-        wait_in_line(kind);
-    else
+    bool is_worker = false;
+    if (is_to_wait(kind)) {
+        /* Forked children wait for each other asleep, if at all: who computes takes the work from who is held back. */
+        uint32_t alike = kind == KIND_PROGRAM ? (uint32_t)(run.program >> 32 ^ run.program) : 0;
+        is_worker = kind == KIND_CHILD && may_set_slice();
+        if (is_worker)
+            slice_lengthen();
+        run.wait = line_wait(alike, run.facts[kind]);
+    }
+    if (!is_worker)
         slice_restore();
     run.begun = os_clock(CLOCK_MONOTONIC); /* the wait is none of its own */
 }
@@ -163,28 +181,30 @@ void admission_start(char *const *argv)
 {
     if (!is_wanted())
         return;
+    run.pid = os_pid();
     run.script = identify_script(argv);
     /* Where nothing was ever learnt, nobody has long slices to leave to others; and the CPU's clock is not asked. */
     if (look_up()) {
-        slice_start();
+        if (settings.cpu_bound)
+            slice_start();
         run.spent = spent_ms();
     }
     begin(KIND_PROGRAM);
     run.looked = run.begun;
 }
 
-static void note_process(void)
+/* The forked children of one program are not alike: those of a server compute or wait as they are asked to. So it is
+ * for the user to say that they compute. */
+static bool is_pool(void)
 {
-    if (!run.pid)
-        run.pid = os_pid();
+    return settings.cpu_bound;
 }
 
 void admission_before_fork(void)
 {
     int64_t now;
-    if (!run.begun || load_relaxed(&stopped))
+    if (!is_pool() || !run.begun || load_relaxed(&stopped))
         return;
-    note_process();
     if ((now = os_clock(CLOCK_MONOTONIC)) - run.looked < SECOND)
         return;
     run.looked = now;
@@ -193,8 +213,8 @@ void admission_before_fork(void)
 
 void admission_in_child(void)
 {
-    if (!run.begun || !is_wanted())
-        return;
+    if (!is_pool() || !run.begun || !is_wanted())
+        return; /* the run goes on being its parent's, and the page is not touched */
     run.pid = os_pid();
     run.spent = 0;
     begin(KIND_CHILD);
@@ -204,7 +224,6 @@ void admission_before_spawn(void)
 {
     if (load_relaxed(&stopped))
         return;
-    note_process();
     slice_restore();
 }
 
@@ -231,7 +250,8 @@ static struct admit_run measure(void)
                                .wait = run.wait};
     if (result.wall < ADMIT_LEAST_CPU_MS)
         return result;
-    result.busy = result.cpu = spent_ms() - run.spent;
+    const uint64_t spent = spent_ms();
+    result.busy = result.cpu = spent > run.spent ? spent - run.spent : 0;
     /* Nor is it known how long that one has waited. */
     if (result.cpu >= ADMIT_LEAST_CPU_MS && result.busy < result.wall && run.spent < ADMIT_LEAST_CPU_MS)
         result.busy += waited_for_cpu() / MILLISECOND;
@@ -249,7 +269,9 @@ static const struct admit_run no_run = {.wall = 1000, .wait = ADMIT_AT_ONCE};
 
 void admission_end(bool becomes_another)
 {
-    if (!run.begun || load_relaxed(&stopped) || (run.pid && run.pid != os_pid()))
+    if (becomes_another)
+        admission_before_spawn();
+    if (!run.begun || load_relaxed(&stopped) || run.pid != os_pid())
         return;
     struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();
     run.begun = 0; /* exec may fail, and the program go on: that is no run of which anything is known */

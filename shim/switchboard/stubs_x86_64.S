@@ -1,4 +1,5 @@
-/* What C cannot say, for x86-64 with the System V ABI. Nothing else in the shim depends on the machine's instruction set.
+/* What C cannot say, for x86-64 with the System V ABI. Nothing else in the shim depends on the machine's instruction
+ * set, but for the jumps of libc_x86_64.S and the system call of os_x86_64.S.
  *
  * The exported functions that C cannot forward (STUB rows): a stub is one indirect jump, so the call frame, the variadic
  * arguments and, for vfork, the return address on the stack that parent and child share are the caller's own all the way

@@ -369,6 +369,7 @@ bool fresh_start(void)
     void (*found)(void) = (void (*)(void))lookup_in_libc("__call_tls_dtors");
     store_relaxed(&call_tls_dtors, found);
     object_prepare();
-    walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
+    if (object_can_walk())
+        walk_objects((struct loads){0, 0}); /* looks at their number only: there is an object */
     return found;
 }

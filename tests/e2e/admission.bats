@@ -105,6 +105,38 @@ fill() {
     [ "$("$UNIRUN" ps --json)" = "[]" ]
 }
 
+@test "who ends wakes the first in line" {
+    learn ./computes 660
+    local i ends
+    for ((i = 1; i < seats; i++)); do
+        begin ./computes 1 until stop
+    done
+    strace -o trace -e trace=futex -E LD_PRELOAD="$SHIM" ./computes 1 until stop2 3>&- &
+    ends=$!
+    until_is "$seats" count "has one"
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    run -1 grep FUTEX_WAKE_BITSET trace
+    touch stop2
+    wait "$ends"
+    grep FUTEX_WAKE_BITSET trace
+    touch stop
+    wait_all
+}
+
+@test "other CPUs, and other sessions, are no line to wait in" {
+    learn ./computes 660
+    (($(nproc) > 1)) || skip "needs two CPUs"
+    fill ./computes 1 until stop
+    begin taskset -c 0 ./computes 1 until stop
+    until_is "has one" seat "$begun"
+    setsid env LD_PRELOAD="$SHIM" ./computes 1 3>&-
+    begin ./computes 1 until stop
+    until_is "in line" seat "$begun"
+    touch stop
+    wait_all
+}
+
 @test "a seat whose holder is killed, is stopped or sleeps is free" {
     learn ./computes 660
     fill ./computes 1 until stop
@@ -240,13 +272,17 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
     wait_all
 }
 
-@test "children that are forked wait before fork returns in them, if such children have computed" {
+@test "children that are forked wait before fork returns in them, if the user says that they compute" {
+    export UNIRUN_CPU_BOUND=1
     learn ./computes 1 children 3 330
     learn ./computes 1 children 3 330
     fill ./computes 1 children 1 1 until stop
     begin ./computes 1 children 1 1 until stop
     until_is 1 count "in line"
     [ "$(seat "$begun")" != "in line" ]
+    # Nobody says so: it has come and gone before that one.
+    UNIRUN_CPU_BOUND=0 managed ./computes 1 children 1 1
+    [ "$(count "in line")" -eq 1 ]
     touch stop
     wait_all
 }

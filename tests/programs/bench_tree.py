@@ -84,6 +84,8 @@ def build(environment, files, jobs):
 
 
 def pool(environment, workers, tasks):
+    # Only the managed run hears it.
+    environment["UNIRUN_CPU_BOUND"] = "1"
     start = time.perf_counter_ns()
     subprocess.run(["/usr/bin/python3", "-c", POOL, str(workers), str(tasks)], env=environment, check=True,
                    stdout=subprocess.DEVNULL)

@@ -60,6 +60,7 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, verdict, 62, 2);
     FIELD(struct table_row, activity, 64, 8);
     FIELD(struct table_row, want, 128, 136);
+    FIELD(struct table_row, session, 264, 4);
     FIELD(struct share_want, cpus, 0, 128);
     FIELD(struct share_want, demand, 128, 4);
     FIELD(struct share_want, wish, 132, 4);
