@@ -92,7 +92,7 @@ static uint32_t since_queued(const struct table_row *row, int64_t now)
     return past > UINT32_MAX - LATER_MS ? 0 : past;
 }
 
-/* Whether it has had a CPU for half of the time, or has one now, or waits for one. */
+/* Whether it has had a CPU for half of the time, or has one now, or waits for one; or has only just sat down. */
 static void look_at(struct table_row *row, struct watch *watch, uint64_t owner, int64_t now)
 {
     struct pulse pulse = {0};
@@ -102,7 +102,8 @@ static void look_at(struct table_row *row, struct watch *watch, uint64_t owner, 
         member_clear(row, owner);
     int64_t past = is_new ? (int64_t)since_queued(row, now) * MILLISECOND : now - watch->looked;
     int64_t spent = (int64_t)(uint32_t)(pulse.ticks - (is_new ? 0 : watch->ticks)) * TICK;
-    *watch = (struct watch){owner, pulse.ticks, life != LIFE_ALIVE || (!pulse.is_runnable && 2 * spent < past), now};
+    bool sleeps = !pulse.is_runnable && past >= LOOK && 2 * spent < past;
+    *watch = (struct watch){owner, pulse.ticks, life != LIFE_ALIVE || sleeps, now};
 }
 
 /* Whether the row's owner uses its seat. */
