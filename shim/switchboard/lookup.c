@@ -364,7 +364,7 @@ static bool provides(const struct link_map *map, const char *name)
 
 void *lookup_at_start(const char *name)
 {
-    const struct link_map *map = last_at_start ? first_map() : NULL;
+    const struct link_map *map = first_map();
     while (map && !provides(map, name))
         map = map == last_at_start ? NULL : map->l_next;
     return map ? lookup_in(map, name) : NULL;

@@ -41,8 +41,8 @@ bool lookup_start(void);
 /* libc's own, whoever stands before it. NULL also before lookup_start(). Context: any. */
 void *lookup_in_libc(const char *name);
 
-/* The first definition, other than ours, in what the program started with: it is there for good. NULL also before
- * lookup_start(). Context: any. */
+/* The first definition, other than ours, in what the program started with: it is there for good. Before lookup_start()
+ * nothing else is loaded yet. Context: any. */
 void *lookup_at_start(const char *name);
 
 /* Our own file, as the loader names it for good; NULL: it does not know us. Context: start-up. */
