@@ -1,0 +1,78 @@
+/* How programs with teams share CPUs that do not suffice for all of them.
+ *
+ * A thread of a team that waits for the others may spin, which costs its CPU, or block, which costs a wake-up: two-phase
+ * waiting (Ousterhout, 1982; Karlin and others, 1991) spins for as long as a block costs. While nobody else wants the
+ * CPU, spinning longer costs nothing. So:
+ *
+ *   spin       nobody is in the way: waits are what the runtime makes of them
+ *   give way   waits are short: a thread without work leaves its CPU to a thread that has some, the kernel schedules,
+ *              and nobody waits for anybody's turn. Serial parts of one program overlap with regions of another
+ *   turns      for regions so short and so close that a wake-up costs more than a wait: such programs run one after the
+ *              other, for a quantum each (gang scheduling), in the order of attained service
+ *
+ * Nobody waits for a nicer program, nor gives way to it.
+ *
+ * Pure, as policy/share: no system call, allocation, clock or global; any table gives an answer; linear in members. */
+#ifndef UNIRUN_POLICY_TURN_H
+#define UNIRUN_POLICY_TURN_H
+
+#include "policy/share.h"
+
+/* How the waits of a member's team can be influenced. */
+enum turn_waits {
+    TURN_WAITS_TOLD,  /* they are long or short as we say */
+    TURN_WAITS_SPIN,  /* they spin, whatever we say */
+    TURN_WAITS_BLOCK, /* they leave their CPU soon by themselves: they block, or yield */
+};
+
+/* What a member wants, and how it usually runs. All zero: nothing. */
+struct turn_want {
+    struct share_want share;
+    uint32_t region_ns; /* how long a region of its team computes, usually; 0: not known yet */
+    uint32_t gap_ns;    /* and how long it is until the next one */
+    uint64_t service_us; /* the turns that it has had, in the time that the members which take turns have in common */
+    int8_t niceness;     /* as setpriority(2) has it; 20: SCHED_IDLE; -21: real time */
+    uint8_t waits;       /* enum turn_waits */
+    uint16_t reserved[3];
+};
+
+/* Members whose want may be looked at, and those of them that wait for their turn just now. */
+struct turn_table {
+    const volatile struct turn_want *first;
+    size_t stride;
+    const struct share_set *members, *waiting;
+};
+
+enum turn_way {
+    TURN_SPIN,
+    TURN_GIVE_WAY,
+    TURN_RUN,  /* it takes turns, and may run now; its waits spin */
+    TURN_WAIT, /* it takes turns, and may not run now */
+};
+
+struct turn_verdict {
+    enum turn_way way;
+    bool contended;  /* members want more than its CPUs */
+    unsigned leader; /* of those who take turns with it: whose turn it is; SHARE_MEMBERS: it takes none */
+    unsigned next;   /* who is next: of those who wait, the one that has had the least; SHARE_MEMBERS: nobody waits */
+};
+
+/* What the table says to the member `me`, while `leader` has the turn. `is_crowded`: the kernel says that threads of its
+ * team wait for CPUs (turn_is_crowded). `ring` and `runs`, if they are not NULL, get those who take turns with it, and
+ * those of them that may run now. */
+struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, bool is_crowded,
+                                struct share_set *ring, struct share_set *runs);
+
+/* Whether load that nobody manages is in the way of a team whose threads, all together, have waited `delay_ns` for CPUs
+ * within `wall_ns`: the part of the time in which the others may have had to wait for one of them. */
+bool turn_is_crowded(bool was_crowded, uint64_t delay_ns, uint64_t wall_ns);
+
+/* What is usual, after one more sample: follows the median, so that a region in which a thread had to wait for its CPU
+ * does not count for more than any other. Never 0. */
+uint32_t turn_usual(uint32_t usual, uint64_t sample);
+
+/* The service that counts for a member that begins to take turns after a while: no more behind than any of the others,
+ * as in start-time fair queueing (Goyal and others, 1996). */
+uint64_t turn_join(const struct turn_table *table, const struct share_set *ring, unsigned me);
+
+#endif
