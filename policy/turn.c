@@ -1,11 +1,18 @@
 #include "policy/turn.h"
 
-/* What a block costs where the wake-up comes from another CPU. */
-enum { WAKE_NS = 13000 };
+enum {
+    REGION_NS = 600,     /* a region without work, of a team that spins */
+    WAKES_NS = 4000,     /* what blocks and wake-ups add to a region, */
+    WAKES_EACH_NS = 600, /* and for each of its threads */
+    CLOSE_NS = 13000,    /* a wake-up from another CPU: within so short a gap nobody else gets far */
+    IDLE_NS = 1000000,   /* who is idle for so long between regions loses its turn */
+    LONG_NS = 4000000,   /* a region that nobody should have to wait for */
+    MOST_THREADS = 1024,
+};
 
-/* From this length on a wake-up in each region costs less than what turns waste; below the second one, spinning in a
- * crowd loses less than a wake-up in each region would. Measured: tools/bench. */
-enum { SHORT_NS = 3 * WAKE_NS, TINY_NS = WAKE_NS / 4 };
+/* What turns must save, in thousandths of the time, since those who wait for them wait for long, and at each barrier a
+ * thread's CPU stands still until the last one comes. */
+enum { WORTH = 150 };
 
 enum {
     CROWDED_IN = 10, /* a team gives way from this part of its time on, */
@@ -46,27 +53,59 @@ static bool is_confined(const volatile struct share_want *want)
 
 /* ---- what a member is like ---- */
 
-static bool is_tiny(const volatile struct turn_want *want)
+static uint64_t threads_of(const volatile struct turn_want *want)
 {
-    uint32_t region = want->region_ns;
-    return region && region < TINY_NS && want->gap_ns < WAKE_NS;
+    uint32_t demand = want->share.demand;
+    return demand < 1 ? 1 : demand < MOST_THREADS ? demand : MOST_THREADS;
 }
 
-static bool is_short(const volatile struct turn_want *want)
+static uint64_t wakes_ns(uint64_t threads)
 {
-    uint32_t region = want->region_ns;
-    return region && region < SHORT_NS && want->gap_ns < WAKE_NS;
+    return WAKES_NS + WAKES_EACH_NS * threads;
 }
 
-/* It takes turns even beside members that do not: it would spin there. */
-static bool spins_anyway(const volatile struct turn_want *want)
+/* What part of its CPU time, in thousandths, short waits would cost it: blocks and wake-ups in each region. */
+static unsigned loss_by_waits(const volatile struct turn_want *want)
 {
-    return want->waits == TURN_WAITS_SPIN || (want->waits == TURN_WAITS_TOLD && is_tiny(want));
+    uint64_t threads = threads_of(want), wakes = threads * wakes_ns(threads);
+    uint64_t work = threads * ((uint64_t)want->region_ns + REGION_NS) + want->gap_ns;
+    return (unsigned)(1000 * wakes / (work + wakes));
 }
 
-static bool takes_turns(const volatile struct turn_want *want)
+static uint64_t cpus_of(const volatile struct share_want *want)
 {
-    return spins_anyway(want) || (want->waits == TURN_WAITS_TOLD && is_short(want));
+    uint64_t cpus = 0;
+    for (unsigned i = 0; i < SHARE_WORDS; i++)
+        for (uint64_t word = want->cpus[i]; word; word &= word - 1)
+            cpus++;
+    return cpus;
+}
+
+/* What part of its turns nobody would use: in its gaps one thread computes, if any; and gangs like it leave some of its
+ * CPUs free in any case (fragmentation). */
+static unsigned loss_by_turns(const volatile struct turn_want *want)
+{
+    uint64_t threads = threads_of(want), region = (uint64_t)want->region_ns + REGION_NS, gap = want->gap_ns;
+    uint64_t used = 1000 - 1000 * gap * (threads - 1) / (threads * (region + gap));
+    uint64_t cpus = cpus_of(&want->share);
+    if (cpus > threads)
+        used = used * (cpus - cpus % threads) / cpus;
+    return 1000 - (unsigned)used;
+}
+
+/* It runs one region after the other, so that turns are of use to it, and its turns can end. */
+static bool is_dense(const volatile struct turn_want *want)
+{
+    uint32_t region = want->region_ns, gap = want->gap_ns;
+    return region && region < LONG_NS && gap < IDLE_NS && (gap <= region || gap < CLOSE_NS);
+}
+
+/* Turns are worth more to it than short waits. */
+static bool needs_turns(const volatile struct turn_want *want)
+{
+    if (want->waits == TURN_WAITS_SPIN)
+        return true;
+    return want->waits == TURN_WAITS_TOLD && is_dense(want) && loss_by_waits(want) >= loss_by_turns(want) + WORTH;
 }
 
 /* ---- who is in whose way ---- */
@@ -97,30 +136,80 @@ static struct share_cpus crowded_cpus(const struct turn_table *table, const stru
     return crowded;
 }
 
-/* The CPUs of those who take no turns with members of this niceness. */
-static struct share_cpus others_cpus(const struct turn_table *table, const struct share_set *rivals, int niceness)
+/* Those who need turns, on which CPUs, and how much. */
+struct need {
+    struct share_cpus cpus;
+    unsigned most; /* what short waits would cost the one that they cost most, in thousandths */
+};
+
+static struct need need_of(const struct turn_table *table, const struct share_set *rivals, int niceness)
 {
-    struct share_cpus cpus = {{0}};
+    struct need need = {{{0}}, 0};
     for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
         const volatile struct turn_want *want = want_of(table, i);
-        if (want->niceness != niceness || !takes_turns(want))
-            add_cpus(&cpus, &want->share);
+        if (want->niceness != niceness || !needs_turns(want))
+            continue;
+        unsigned loss = want->waits == TURN_WAITS_SPIN ? 1000 : loss_by_waits(want);
+        need.most = loss > need.most ? loss : need.most;
+        add_cpus(&need.cpus, &want->share);
     }
-    return cpus;
+    return need;
 }
 
-static bool is_in_ring(const volatile struct turn_want *want, const struct share_cpus *others, int niceness)
+/* It needs turns, or those who do gain more than it loses. */
+static bool takes_turns(const volatile struct turn_want *want, const struct need *need, int niceness)
 {
-    return want->niceness == niceness && takes_turns(want) && (spins_anyway(want) || !meets(others, &want->share));
+    if (want->niceness != niceness)
+        return false;
+    return needs_turns(want) ||
+           (is_dense(want) && loss_by_turns(want) + WORTH <= need->most && meets(&need->cpus, &want->share));
+}
+
+/* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block: it computes only while
+ * all of its threads have a CPU. */
+static bool spins_anyway(const volatile struct turn_want *want, unsigned crowd)
+{
+    if (want->waits != TURN_WAITS_TOLD)
+        return want->waits == TURN_WAITS_SPIN;
+    uint64_t region = want->region_ns, lost = region + REGION_NS, wakes = wakes_ns(threads_of(want));
+    if (!is_dense(want))
+        return false;
+    for (uint64_t other = 1; other < threads_of(want) && lost < region + REGION_NS + wakes; other++)
+        lost *= crowd;
+    return lost < region + REGION_NS + wakes;
+}
+
+/* Those who take no turns with members of this niceness. */
+struct others {
+    struct share_cpus cpus;
+    unsigned crowd; /* their number where turns are needed, and one more */
+};
+
+static struct others others_of(const struct turn_table *table, const struct share_set *rivals, const struct need *need,
+                               int niceness)
+{
+    struct others others = {{{0}}, 1};
+    for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
+        const volatile struct turn_want *want = want_of(table, i);
+        if (takes_turns(want, need, niceness))
+            continue;
+        add_cpus(&others.cpus, &want->share);
+        others.crowd += meets(&need->cpus, &want->share);
+    }
+    return others;
 }
 
 static struct share_set ring_of(const struct turn_table *table, const struct share_set *rivals, int niceness)
 {
-    struct share_cpus others = others_cpus(table, rivals, niceness);
+    struct need need = need_of(table, rivals, niceness);
+    struct others others = others_of(table, rivals, &need, niceness);
     struct share_set ring = {{0}};
-    for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1))
-        if (is_in_ring(want_of(table, i), &others, niceness))
+    for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
+        const volatile struct turn_want *want = want_of(table, i);
+        if (takes_turns(want, &need, niceness) &&
+            (!meets(&others.cpus, &want->share) || spins_anyway(want, others.crowd)))
             share_add(&ring, i);
+    }
     return ring;
 }
 
@@ -172,12 +261,10 @@ struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader,
     struct share_cpus crowded = crowded_cpus(table, &rivals);
     verdict.contended = meets(&crowded, &mine->share);
     if (!verdict.contended) {
-        verdict.way = is_crowded && !spins_anyway(mine) ? TURN_GIVE_WAY : TURN_SPIN;
+        verdict.way = is_crowded && !spins_anyway(mine, 2) ? TURN_GIVE_WAY : TURN_SPIN;
         return verdict;
     }
     verdict.way = TURN_GIVE_WAY;
-    if (!takes_turns(mine))
-        return verdict;
     *ring = ring_of(table, &rivals, mine->niceness);
     return share_has(ring, me) ? take_turns(table, leader, me, ring, runs) : verdict;
 }

@@ -1,14 +1,15 @@
 /* How programs with teams share CPUs that do not suffice for all of them.
  *
- * A thread of a team that waits for the others may spin, which costs its CPU, or block, which costs a wake-up: two-phase
- * waiting (Ousterhout, 1982; Karlin and others, 1991) spins for as long as a block costs. While nobody else wants the
- * CPU, spinning longer costs nothing. So:
+ * A thread of a team that waits for the others may spin, which costs its CPU, or block, which costs a wake-up:
+ * two-phase waiting (Ousterhout, 1982; Karlin and others, 1991) spins for as long as a block costs. While nobody else
+ * wants the CPU, spinning longer costs nothing. So:
  *
  *   spin       nobody is in the way: waits are what the runtime makes of them
  *   give way   waits are short: a thread without work leaves its CPU to a thread that has some, the kernel schedules,
  *              and nobody waits for anybody's turn. Serial parts of one program overlap with regions of another
- *   turns      for regions so short and so close that a wake-up costs more than a wait: such programs run one after the
- *              other, for a quantum each (gang scheduling), in the order of attained service
+ *   turns      for regions so short and so close that a wake-up costs more than a wait: such programs, and those beside
+ *              them that lose less by it, run one after the other, for a quantum each (gang scheduling), in the order
+ * of attained service
  *
  * Nobody waits for a nicer program, nor gives way to it.
  *
@@ -28,8 +29,8 @@ enum turn_waits {
 /* What a member wants, and how it usually runs. All zero: nothing. */
 struct turn_want {
     struct share_want share;
-    uint32_t region_ns; /* how long a region of its team computes, usually; 0: not known yet */
-    uint32_t gap_ns;    /* and how long it is until the next one */
+    uint32_t region_ns;  /* how long a region of its team computes, usually; 0: not known yet */
+    uint32_t gap_ns;     /* and how long it is until the next one */
     uint64_t service_us; /* the turns that it has had, in the time that the members which take turns have in common */
     int8_t niceness;     /* as setpriority(2) has it; 20: SCHED_IDLE; -21: real time */
     uint8_t waits;       /* enum turn_waits */
@@ -57,9 +58,9 @@ struct turn_verdict {
     unsigned next;   /* who is next: of those who wait, the one that has had the least; SHARE_MEMBERS: nobody waits */
 };
 
-/* What the table says to the member `me`, while `leader` has the turn. `is_crowded`: the kernel says that threads of its
- * team wait for CPUs (turn_is_crowded). `ring` and `runs`, if they are not NULL, get those who take turns with it, and
- * those of them that may run now. */
+/* What the table says to the member `me`, while `leader` has the turn. `is_crowded`: the kernel says that threads of
+ * its team wait for CPUs (turn_is_crowded). `ring` and `runs`, if they are not NULL, get those who take turns with it,
+ * and those of them that may run now. */
 struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, bool is_crowded,
                                 struct share_set *ring, struct share_set *runs);
 
