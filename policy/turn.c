@@ -14,6 +14,9 @@ enum {
  * thread's CPU stands still until the last one comes. */
 enum { WORTH = 150 };
 
+/* Nobody has to wait until others have caught up with more than this. */
+enum { AHEAD_US = 100000 };
+
 enum {
     CROWDED_IN = 10, /* a team gives way from this part of its time on, */
     CROWDED_OUT = 50 /* until it is less than this one */
@@ -277,7 +280,10 @@ uint64_t turn_join(const struct turn_table *table, const struct share_set *ring,
         if (i != me && service < least)
             least = service;
     }
-    return least != UINT64_MAX && own < least ? least : own;
+    if (least == UINT64_MAX)
+        return own;
+    uint64_t most = least > UINT64_MAX - AHEAD_US ? UINT64_MAX : least + AHEAD_US;
+    return own < least ? least : own > most ? most : own;
 }
 
 /* ---- measured ---- */

@@ -72,8 +72,10 @@ bool turn_is_crowded(bool was_crowded, uint64_t delay_ns, uint64_t wall_ns);
  * does not count for more than any other. Never 0. */
 uint32_t turn_usual(uint32_t usual, uint64_t sample);
 
-/* The service that counts for a member that begins to take turns after a while: no more behind than any of the others,
- * as in start-time fair queueing (Goyal and others, 1996). */
+/* The service that counts for a member that begins to wait for turns: no more behind than any of the others, as in
+ * start-time fair queueing (Goyal and others, 1996), so that it cannot make up for time in which it wanted none; nor
+ * far ahead of them, so that it does not wait for long because it could run beside others while they had their turns.
+ */
 uint64_t turn_join(const struct turn_table *table, const struct share_set *ring, unsigned me);
 
 #endif
