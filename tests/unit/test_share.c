@@ -15,13 +15,16 @@ static struct row {
     char more[48];
 } rows[MEMBERS];
 
-static bool runs[MEMBERS];
+static struct share_set members, runs;
 
 /* ---- tables ---- */
 
 static struct share_table table_of(unsigned count)
 {
-    return (struct share_table){&rows[0].want, sizeof *rows, count};
+    members = (struct share_set){{0}};
+    for (unsigned i = 0; i < count; i++)
+        share_add(&members, i);
+    return (struct share_table){&rows[0].want, sizeof *rows, &members};
 }
 
 /* `demand` of the CPUs from `first` on, `cpus` of them. */
@@ -34,20 +37,26 @@ static void put(unsigned member, unsigned demand, unsigned first, unsigned cpus)
         rows[member].want.cpus[cpu / 64] |= UINT64_C(1) << cpu % 64;
 }
 
-static struct share_verdict decide(unsigned count, unsigned leader, unsigned me)
+static struct share_verdict decide(unsigned count, unsigned leader)
 {
     struct share_table table = table_of(count);
-    memset(runs, true, sizeof runs);
-    return share_decide(&table, leader, me, runs);
+    memset(&runs, 0xff, sizeof runs);
+    return share_decide(&table, leader, &runs);
+}
+
+static bool is_running(unsigned count, unsigned leader, unsigned member)
+{
+    decide(count, leader);
+    return share_has(&runs, member);
 }
 
 /* The members that run while `leader` has the turn, as a text: "1010" is the first and the third. */
 static const char *running(unsigned count, unsigned leader)
 {
     static char text[MEMBERS + 1];
-    decide(count, leader, 0);
+    decide(count, leader);
     for (unsigned i = 0; i < count; i++)
-        text[i] = runs[i] ? '1' : '0';
+        text[i] = share_has(&runs, i) ? '1' : '0';
     text[count] = '\0';
     return text;
 }
@@ -62,9 +71,9 @@ static void gangs_that_fit_run_side_by_side(void **state)
     put(2, 2, 0, 8);
     for (unsigned leader = 0; leader < 3; leader++) {
         assert_string_equal(running(3, leader), "111");
-        struct share_verdict verdict = decide(3, leader, 1);
-        assert_true(verdict.runs);
+        struct share_verdict verdict = decide(3, leader);
         assert_false(verdict.contended);
+        assert_int_equal(verdict.leader, leader);
         assert_int_equal(verdict.next, leader);
     }
 }
@@ -76,9 +85,9 @@ static void two_gangs_of_two_on_two_cpus_take_turns(void **state)
     put(1, 2, 0, 2);
     assert_string_equal(running(2, 0), "10");
     assert_string_equal(running(2, 1), "01");
-    assert_true(decide(2, 0, 0).contended);
-    assert_int_equal(decide(2, 0, 0).next, 1);
-    assert_int_equal(decide(2, 1, 0).next, 0);
+    assert_true(decide(2, 0).contended);
+    assert_int_equal(decide(2, 0).next, 1);
+    assert_int_equal(decide(2, 1).next, 0);
 }
 
 static void two_of_three_gangs_of_two_fit_on_four_cpus(void **state)
@@ -89,8 +98,8 @@ static void two_of_three_gangs_of_two_fit_on_four_cpus(void **state)
     assert_string_equal(running(3, 0), "110");
     assert_string_equal(running(3, 1), "011");
     assert_string_equal(running(3, 2), "101");
-    assert_int_equal(decide(3, 0, 0).next, 2);
-    assert_int_equal(decide(3, 2, 0).next, 1);
+    assert_int_equal(decide(3, 0).next, 2);
+    assert_int_equal(decide(3, 2).next, 1);
 }
 
 static void a_small_gang_fills_what_a_large_one_leaves(void **state)
@@ -100,7 +109,7 @@ static void a_small_gang_fills_what_a_large_one_leaves(void **state)
     put(1, 4, 0, 4);
     put(2, 1, 0, 4);
     assert_string_equal(running(3, 0), "101");
-    assert_int_equal(decide(3, 0, 0).next, 1);
+    assert_int_equal(decide(3, 0).next, 1);
     assert_string_equal(running(3, 1), "010");
 }
 
@@ -111,7 +120,7 @@ static void disjoint_masks_do_not_compete(void **state)
     put(1, 2, 2, 2);
     put(2, 2, 1022, 2);
     assert_string_equal(running(3, 1), "111");
-    assert_false(decide(3, 1, 0).contended);
+    assert_false(decide(3, 1).contended);
 }
 
 static void masks_that_overlap_compete_for_what_they_share(void **state)
@@ -150,8 +159,8 @@ static void whoever_wants_nothing_does_not_run(void **state)
     put(1, 2, 0, 2);
     put(2, 0, 0, 2);
     assert_string_equal(running(3, 0), "010");
-    assert_false(decide(3, 0, 0).contended);
-    assert_false(decide(3, 0, 0).runs);
+    assert_false(decide(3, 0).contended);
+    assert_false(is_running(3, 0, 0));
 }
 
 static void a_leader_without_a_want_passes_the_cpus_on(void **state)
@@ -161,7 +170,35 @@ static void a_leader_without_a_want_passes_the_cpus_on(void **state)
     put(1, 0, 0, 2);
     put(2, 2, 0, 2);
     assert_string_equal(running(3, 1), "001");
-    assert_int_equal(decide(3, 1, 0).next, 0);
+    assert_int_equal(decide(3, 1).next, 0);
+}
+
+static void who_is_no_member_is_not_looked_at(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        put(i, 2, 0, 2);
+    struct share_table table = table_of(3);
+    members = (struct share_set){{UINT64_C(1) << 2}}; /* the others' rows are no members' */
+    struct share_verdict verdict = share_decide(&table, 0, &runs);
+    assert_int_equal(verdict.leader, 2);
+    assert_false(verdict.contended);
+    assert_true(share_has(&runs, 2));
+    assert_false(share_has(&runs, 0) || share_has(&runs, 1));
+}
+
+static void the_last_place_is_one_like_others(void **state)
+{
+    (void)state;
+    put(0, 2, 0, 2);
+    put(MEMBERS - 1, 2, 0, 2);
+    struct share_table table = table_of(0);
+    share_add(&members, 0);
+    share_add(&members, MEMBERS - 1);
+    assert_int_equal(share_decide(&table, MEMBERS - 1, &runs).next, 0);
+    assert_true(share_has(&runs, MEMBERS - 1));
+    assert_int_equal(share_decide(&table, 1, &runs).leader, MEMBERS - 1);
+    assert_int_equal(share_decide(&table, 0, &runs).next, MEMBERS - 1);
 }
 
 static void a_leader_out_of_range_is_the_first(void **state)
@@ -171,18 +208,21 @@ static void a_leader_out_of_range_is_the_first(void **state)
     put(1, 2, 0, 2);
     assert_string_equal(running(2, 2), "10");
     assert_string_equal(running(2, UINT_MAX), "10");
-    assert_int_equal(decide(2, 65535, 1).next, 1);
+    assert_int_equal(decide(2, 65535).next, 1);
+    assert_int_equal(decide(2, 65535).leader, 0);
 }
 
 static void an_empty_table_has_an_answer(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        struct share_table table = {i ? &rows[0].want : NULL, sizeof *rows, 0};
-        struct share_verdict verdict = share_decide(&table, i * 7, i, NULL);
-        assert_false(verdict.runs);
+        const struct share_set none = {{0}};
+        struct share_table table = {i ? &rows[0].want : NULL, sizeof *rows, &none};
+        struct share_verdict verdict = share_decide(&table, i * 7, NULL);
         assert_false(verdict.contended);
-        assert_int_equal(verdict.next, 0);
+        assert_int_equal(verdict.leader, SHARE_MEMBERS);
+        assert_int_equal(verdict.next, SHARE_MEMBERS);
+        assert_int_equal(share_next(&none, i * 500), SHARE_MEMBERS);
     }
 }
 
@@ -190,8 +230,9 @@ static void who_is_not_in_the_table_does_not_run(void **state)
 {
     (void)state;
     put(0, 1, 0, 2);
-    assert_false(decide(1, 0, 1).runs);
-    assert_false(decide(1, 0, UINT_MAX).runs);
+    assert_true(is_running(1, 0, 0));
+    assert_false(is_running(1, 0, 1));
+    assert_false(is_running(1, 0, UINT_MAX));
 }
 
 /* ---- whatever the table ---- */
@@ -271,7 +312,7 @@ static unsigned demand_of(unsigned member)
 static void check_that_the_leader_runs(unsigned count)
 {
     for (unsigned leader = 0; leader < count; leader += 1 + count / 8) {
-        bool runs_itself = decide(count, leader, leader).runs;
+        bool runs_itself = is_running(count, leader, leader);
         REQUIRE(runs_itself == (rows[leader].want.demand != 0));
     }
 }
@@ -287,12 +328,12 @@ static void check_the_use_of_cpus(unsigned count)
 {
     for (unsigned leader = 0; leader < count; leader += 1 + count / 8) {
         unsigned used = 0;
-        decide(count, leader, leader);
+        decide(count, leader);
         for (unsigned i = 0; i < count; i++)
-            used += runs[i] ? demand_of(i) : 0;
+            used += share_has(&runs, i) ? demand_of(i) : 0;
         REQUIRE(used <= machine);
         for (unsigned i = 0; i < count; i++)
-            if (rows[i].want.demand && !runs[i])
+            if (rows[i].want.demand && !share_has(&runs, i))
                 REQUIRE(demand_of(i) > machine - used);
     }
 }
@@ -306,13 +347,13 @@ static void no_cpu_is_taken_twice_and_none_is_kept_from_who_fits(void **state)
 /* With masks that differ, every set of CPUs that runners are confined to must hold them: here, all and each mask. */
 static void check_that_runners_fit_their_masks(unsigned count)
 {
-    decide(count, below(count), 0);
+    decide(count, below(count));
     for (unsigned i = 0; i < count; i += 1 + count / 32) {
         unsigned inside = 0, cpus = 0;
         for (unsigned word = 0; word < SHARE_WORDS; word++)
             cpus += (unsigned)__builtin_popcountll(rows[i].want.cpus[word]);
         for (unsigned j = 0; j < count; j++) {
-            bool within = runs[j];
+            bool within = share_has(&runs, j);
             unsigned own = 0;
             for (unsigned word = 0; word < SHARE_WORDS; word++) {
                 within = within && !(rows[j].want.cpus[word] & ~rows[i].want.cpus[word]);
@@ -338,15 +379,15 @@ static void check_that_everybody_comes_to_run(unsigned count)
     unsigned leader = below(count);
     memset(ran, false, sizeof ran);
     for (unsigned turn = 0; turn < count; turn++) {
-        struct share_verdict verdict = decide(count, leader, 0);
+        struct share_verdict verdict = decide(count, leader);
         unsigned refused = 0;
         for (unsigned i = 0; i < count; i++) {
-            ran[i] |= runs[i];
-            refused += rows[i].want.demand && !runs[i];
+            ran[i] |= share_has(&runs, i);
+            refused += rows[i].want.demand && !share_has(&runs, i);
         }
         REQUIRE(verdict.contended == (refused != 0));
         if (verdict.contended)
-            REQUIRE(rows[verdict.next].want.demand && !runs[verdict.next]);
+            REQUIRE(rows[verdict.next].want.demand && !share_has(&runs, verdict.next));
         else
             REQUIRE(verdict.next == leader);
         leader = verdict.next;
@@ -362,16 +403,22 @@ static void nobody_starves(void **state)
     for_many(fill_mixed, check_that_everybody_comes_to_run);
 }
 
+static bool is_same(const struct share_verdict *a, const struct share_verdict *b)
+{
+    return a->contended == b->contended && a->leader == b->leader && a->next == b->next;
+}
+
+/* Whether it asks who runs or not, and whatever was in its set before. */
 static void check_that_all_agree(unsigned count)
 {
     struct share_table table = table_of(count);
     unsigned leader = below(count + 3);
-    struct share_verdict first = decide(count, leader, 0);
-    for (unsigned me = 0; me < count; me += 1 + count / 64) {
-        struct share_verdict verdict = share_decide(&table, leader, me, NULL);
-        REQUIRE(verdict.runs == runs[me]);
-        REQUIRE(verdict.contended == first.contended);
-        REQUIRE(verdict.next == first.next);
+    struct share_verdict first = decide(count, leader);
+    for (unsigned i = 0; i < 4; i++) {
+        struct share_set again = {{next_number(), next_number()}};
+        struct share_verdict verdict = share_decide(&table, leader, i ? &again : NULL);
+        REQUIRE(is_same(&verdict, &first));
+        REQUIRE(!i || memcmp(&again, &runs, sizeof runs) == 0);
     }
 }
 
@@ -385,12 +432,12 @@ static void everybody_computes_the_same(void **state)
 
 static void check_that_there_is_an_answer(unsigned count)
 {
-    struct share_verdict verdict = decide(count, (unsigned)next_number(), below(count));
-    REQUIRE(verdict.next < count);
+    struct share_verdict verdict = decide(count, (unsigned)next_number());
+    REQUIRE(verdict.next < count && verdict.leader < count);
     for (unsigned i = 0; i < count; i++)
-        REQUIRE(!runs[i] || rows[i].want.demand);
+        REQUIRE(!share_has(&runs, i) || rows[i].want.demand);
     for (unsigned i = count; i < MEMBERS; i++)
-        REQUIRE(runs[i]); /* untouched */
+        REQUIRE(!share_has(&runs, i)); /* nobody is there */
 }
 
 static void garbage_has_an_answer(void **state)
@@ -465,11 +512,12 @@ static void sizes_add_up(void **state)
         unsigned count = 1 + below(20), cpus = 1 + below(64), leader = below(count), given = 0, wanting = 0;
         for (unsigned member = 0; member < count; member++)
             put_malleable(member, below(10), 0, cpus);
-        decide(count, leader, 0);
+        decide(count, leader);
         for (unsigned member = 0; member < count; member++) {
-            unsigned size = runs[member] ? size_of(count, leader, member) : 0, wish = rows[member].want.wish;
+            unsigned size = share_has(&runs, member) ? size_of(count, leader, member) : 0,
+                     wish = rows[member].want.wish;
             given += size;
-            wanting += runs[member] && size < wish;
+            wanting += share_has(&runs, member) && size < wish;
         }
         REQUIRE(given <= cpus);
         REQUIRE(given == cpus || !wanting);
@@ -489,6 +537,8 @@ int main(void)
         cmocka_unit_test(more_than_the_mask_means_all_of_it),
         cmocka_unit_test(whoever_wants_nothing_does_not_run),
         cmocka_unit_test(a_leader_without_a_want_passes_the_cpus_on),
+        cmocka_unit_test(who_is_no_member_is_not_looked_at),
+        cmocka_unit_test(the_last_place_is_one_like_others),
         cmocka_unit_test(a_leader_out_of_range_is_the_first),
         cmocka_unit_test(an_empty_table_has_an_answer),
         cmocka_unit_test(who_is_not_in_the_table_does_not_run),
