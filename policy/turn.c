@@ -139,33 +139,35 @@ static struct share_cpus crowded_cpus(const struct turn_table *table, const stru
     return crowded;
 }
 
-/* Those who need turns, on which CPUs, and how much. */
+/* The CPUs of those who need turns; and of those to whom they are worth twice as much, and so on. */
+enum { LEVELS = 5 };
 struct need {
-    struct share_cpus cpus;
-    unsigned most; /* what short waits would cost the one that they cost most, in thousandths */
+    struct share_cpus cpus[LEVELS];
 };
 
 static struct need need_of(const struct turn_table *table, const struct share_set *rivals, int niceness)
 {
-    struct need need = {{{0}}, 0};
+    struct need need = {{{{0}}}};
     for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
         const volatile struct turn_want *want = want_of(table, i);
         if (want->niceness != niceness || !needs_turns(want))
             continue;
         unsigned loss = want->waits == TURN_WAITS_SPIN ? 1000 : loss_by_waits(want);
-        need.most = loss > need.most ? loss : need.most;
-        add_cpus(&need.cpus, &want->share);
+        for (unsigned level = 0; level < LEVELS && (level + 1) * WORTH <= loss; level++)
+            add_cpus(&need.cpus[level], &want->share);
     }
     return need;
 }
 
-/* It needs turns, or those who do gain more than it loses. */
+/* It needs turns, or somebody in its way does, who gains more than it loses. */
 static bool takes_turns(const volatile struct turn_want *want, const struct need *need, int niceness)
 {
     if (want->niceness != niceness)
         return false;
-    return needs_turns(want) ||
-           (is_dense(want) && loss_by_turns(want) + WORTH <= need->most && meets(&need->cpus, &want->share));
+    if (needs_turns(want))
+        return true;
+    unsigned level = (loss_by_turns(want) + WORTH - 1) / WORTH;
+    return is_dense(want) && level < LEVELS && meets(&need->cpus[level], &want->share);
 }
 
 /* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block: it computes only while
@@ -182,24 +184,51 @@ static bool spins_anyway(const volatile struct turn_want *want, unsigned crowd)
     return lost < region + REGION_NS + wakes;
 }
 
-/* Those who take no turns with members of this niceness. */
+/* The CPUs of those who take no turns with members of this niceness; those of two of them or more; and so on. */
+enum { LAYERS = 6 };
 struct others {
-    struct share_cpus cpus;
-    unsigned crowd; /* their number where turns are needed, and one more */
+    struct share_cpus cpus[LAYERS];
 };
+
+static void add_layer(struct others *others, const volatile struct share_want *want)
+{
+    for (unsigned i = 0; i < SHARE_WORDS; i++)
+        for (uint64_t layer = 0, left = want->cpus[i]; layer < LAYERS && left; layer++) {
+            uint64_t again = left & others->cpus[layer].word[i];
+            others->cpus[layer].word[i] |= left;
+            left = again;
+        }
+}
 
 static struct others others_of(const struct turn_table *table, const struct share_set *rivals, const struct need *need,
                                int niceness)
 {
-    struct others others = {{{0}}, 1};
+    struct others others = {{{{0}}}};
     for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
         const volatile struct turn_want *want = want_of(table, i);
-        if (takes_turns(want, need, niceness))
-            continue;
-        add_cpus(&others.cpus, &want->share);
-        others.crowd += meets(&need->cpus, &want->share);
+        if (!takes_turns(want, need, niceness))
+            add_layer(&others, &want->share);
     }
     return others;
+}
+
+/* How many of them, at most, have threads on a CPU of this one. */
+static unsigned crowd_of(const struct others *others, const volatile struct share_want *want)
+{
+    unsigned crowd = 0;
+    while (crowd < LAYERS && meets(&others->cpus[crowd], want))
+        crowd++;
+    return crowd;
+}
+
+/* It takes turns, and nobody who takes none is in its way, or it spins all the same. */
+static bool is_in_ring(const volatile struct turn_want *want, const struct need *need, const struct others *others,
+                       int niceness)
+{
+    if (!takes_turns(want, need, niceness))
+        return false;
+    unsigned crowd = crowd_of(others, &want->share);
+    return !crowd || spins_anyway(want, crowd + 1);
 }
 
 static struct share_set ring_of(const struct turn_table *table, const struct share_set *rivals, int niceness)
@@ -207,12 +236,9 @@ static struct share_set ring_of(const struct turn_table *table, const struct sha
     struct need need = need_of(table, rivals, niceness);
     struct others others = others_of(table, rivals, &need, niceness);
     struct share_set ring = {{0}};
-    for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
-        const volatile struct turn_want *want = want_of(table, i);
-        if (takes_turns(want, &need, niceness) &&
-            (!meets(&others.cpus, &want->share) || spins_anyway(want, others.crowd)))
+    for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1))
+        if (is_in_ring(want_of(table, i), &need, &others, niceness))
             share_add(&ring, i);
-    }
     return ring;
 }
 
