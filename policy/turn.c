@@ -279,7 +279,7 @@ struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader,
                                 struct share_set *ring, struct share_set *runs)
 {
     struct turn_verdict verdict = {.way = TURN_SPIN, .leader = SHARE_MEMBERS, .next = SHARE_MEMBERS};
-    struct share_set ring_, runs_;
+    struct share_set ring_ = {{0}}, runs_ = {{0}};
     ring = ring ? ring : &ring_;
     runs = runs ? runs : &runs_;
     *ring = *runs = (struct share_set){{0}};
