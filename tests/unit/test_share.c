@@ -381,7 +381,7 @@ static void check_that_everybody_comes_to_run(unsigned count)
     for (unsigned turn = 0; turn < count; turn++) {
         struct share_verdict verdict = decide(count, leader);
         unsigned refused = 0;
-        for (unsigned i = 0; i < count; i++) {
+        for (unsigned i = 0; i < count && i < MEMBERS; i++) {
             ran[i] |= share_has(&runs, i);
             refused += rows[i].want.demand && !share_has(&runs, i);
         }
