@@ -169,6 +169,9 @@ static void a_service_is_not_made_to_wait(void **state)
     put(1, 200 * US, 300 * US);
     assert_int_equal(way_of(1), TURN_GIVE_WAY);
     assert_int_equal(way_of(0), TURN_GIVE_WAY);
+    put(0, 1, 0); /* it gains much more than the service would lose, and still */
+    assert_int_equal(way_of(1), TURN_GIVE_WAY);
+    assert_int_equal(way_of(0), TURN_RUN);
 }
 
 /* ---- who takes turns ---- */
@@ -215,10 +218,10 @@ static void gangs_that_leave_many_cpus_free_take_no_turns(void **state)
     (void)state;
     clear();
     for (unsigned i = 0; i < 2; i++)
-        put_on(i, 5, 0, 9, 40 * US, 0); /* four of nine would be free */
+        put_on(i, 5, 0, 9, 10 * US, 0); /* four of nine would be free */
     assert_int_equal(way_of(0), TURN_GIVE_WAY);
     for (unsigned i = 0; i < 2; i++)
-        put_on(i, 9, 0, 9, 40 * US, 0);
+        put_on(i, 9, 0, 9, 10 * US, 0);
     assert_int_equal(way_of(0), TURN_RUN);
 }
 
