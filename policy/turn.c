@@ -21,6 +21,10 @@ enum {
     CROWDED_IN = 10, /* a team gives way from this part of its time on, */
     CROWDED_OUT = 50 /* until it is less than this one */
 };
+enum { HOLD_NS = 100000000, MOST_HOLD_NS = 1600000000 };
+
+/* Blocks and wake-ups in a region, as far as its first thread makes them. */
+enum { BLOCK_NS = 6000 };
 
 static const volatile struct turn_want *want_of(const struct turn_table *table, unsigned member)
 {
@@ -103,12 +107,33 @@ static bool is_dense(const volatile struct turn_want *want)
     return region && region < LONG_NS && gap < IDLE_NS && (gap <= region || gap < CLOSE_NS);
 }
 
+/* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block: it computes only while
+ * all of its threads have a CPU. */
+static bool spins_anyway(const volatile struct turn_want *want, unsigned crowd)
+{
+    if (want->waits != TURN_WAITS_TOLD)
+        return want->waits == TURN_WAITS_SPIN;
+    uint64_t region = want->region_ns, lost = region + REGION_NS, wakes = wakes_ns(threads_of(want));
+    if (!is_dense(want))
+        return false;
+    for (uint64_t other = 1; other < threads_of(want) && lost < region + REGION_NS + wakes; other++)
+        lost *= crowd;
+    return lost < region + REGION_NS + wakes;
+}
+
+/* Its regions follow each other, its waits are ours to change, and if load that nobody manages is in its way, it spins
+ * all the same. */
+static bool can_take_turns(const volatile struct turn_want *want)
+{
+    return want->waits == TURN_WAITS_TOLD && is_dense(want) && (!want->is_crowded || spins_anyway(want, 2));
+}
+
 /* Turns are worth more to it than short waits. */
 static bool needs_turns(const volatile struct turn_want *want)
 {
     if (want->waits == TURN_WAITS_SPIN)
         return true;
-    return want->waits == TURN_WAITS_TOLD && is_dense(want) && loss_by_waits(want) >= loss_by_turns(want) + WORTH;
+    return can_take_turns(want) && loss_by_waits(want) >= loss_by_turns(want) + WORTH;
 }
 
 /* ---- who is in whose way ---- */
@@ -167,21 +192,7 @@ static bool takes_turns(const volatile struct turn_want *want, const struct need
     if (needs_turns(want))
         return true;
     unsigned level = (loss_by_turns(want) + WORTH - 1) / WORTH;
-    return is_dense(want) && level < LEVELS && meets(&need->cpus[level], &want->share);
-}
-
-/* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block: it computes only while
- * all of its threads have a CPU. */
-static bool spins_anyway(const volatile struct turn_want *want, unsigned crowd)
-{
-    if (want->waits != TURN_WAITS_TOLD)
-        return want->waits == TURN_WAITS_SPIN;
-    uint64_t region = want->region_ns, lost = region + REGION_NS, wakes = wakes_ns(threads_of(want));
-    if (!is_dense(want))
-        return false;
-    for (uint64_t other = 1; other < threads_of(want) && lost < region + REGION_NS + wakes; other++)
-        lost *= crowd;
-    return lost < region + REGION_NS + wakes;
+    return can_take_turns(want) && level < LEVELS && meets(&need->cpus[level], &want->share);
 }
 
 /* The CPUs of those who take no turns with members of this niceness; those of two of them or more; and so on. */
@@ -275,8 +286,8 @@ static struct turn_verdict take_turns(const struct turn_table *table, unsigned l
     };
 }
 
-struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, bool is_crowded,
-                                struct share_set *ring, struct share_set *runs)
+struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, struct share_set *ring,
+                                struct share_set *runs)
 {
     struct turn_verdict verdict = {.way = TURN_SPIN, .leader = SHARE_MEMBERS, .next = SHARE_MEMBERS};
     struct share_set ring_ = {{0}}, runs_ = {{0}};
@@ -290,7 +301,7 @@ struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader,
     struct share_cpus crowded = crowded_cpus(table, &rivals);
     verdict.contended = meets(&crowded, &mine->share);
     if (!verdict.contended) {
-        verdict.way = is_crowded && !spins_anyway(mine, 2) ? TURN_GIVE_WAY : TURN_SPIN;
+        verdict.way = mine->is_crowded && !spins_anyway(mine, 2) ? TURN_GIVE_WAY : TURN_SPIN;
         return verdict;
     }
     verdict.way = TURN_GIVE_WAY;
@@ -314,19 +325,36 @@ uint64_t turn_join(const struct turn_table *table, const struct share_set *ring,
 
 /* ---- measured ---- */
 
-bool turn_is_crowded(bool was_crowded, uint64_t delay_ns, uint64_t wall_ns)
+void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wall_ns, bool is_in_turn, int64_t now)
 {
-    return delay_ns > wall_ns / (was_crowded ? CROWDED_OUT : CROWDED_IN);
+    bool was_crowded = turn_is_crowded(crowd, now);
+    bool is_delayed = delay_ns > wall_ns / (was_crowded ? CROWDED_OUT : CROWDED_IN);
+    if (!is_in_turn) {
+        crowd->hold = HOLD_NS;
+        crowd->until = is_delayed ? now + HOLD_NS : now;
+    } else if (is_delayed && !was_crowded) {
+        bool is_again = now - crowd->until < crowd->hold;
+        crowd->hold = !is_again ? HOLD_NS : crowd->hold < MOST_HOLD_NS / 2 ? 2 * crowd->hold : MOST_HOLD_NS;
+        crowd->until = now + crowd->hold;
+    }
 }
 
-uint32_t turn_usual(uint32_t usual, uint64_t sample)
+uint32_t turn_usual(struct turn_samples *samples, uint64_t length)
 {
-    if (sample > UINT32_MAX)
-        sample = UINT32_MAX;
-    if (sample < 1)
-        sample = 1;
-    uint32_t step = usual / 4 + 1;
-    if (!usual || (sample > usual ? sample - usual : usual - sample) <= step)
-        return (uint32_t)sample;
-    return sample > usual ? usual + step : usual - step;
+    uint32_t sorted[TURN_SAMPLES];
+    unsigned count = 0;
+    samples->length[samples->count++ % TURN_SAMPLES] = length > UINT32_MAX ? UINT32_MAX : length ? (uint32_t)length : 1;
+    for (unsigned i = 0; i < TURN_SAMPLES && samples->length[i]; i++) {
+        unsigned at = count++;
+        for (; at > 0 && sorted[at - 1] > samples->length[i]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = samples->length[i];
+    }
+    return sorted[count / 2];
+}
+
+uint64_t turn_region_length(uint64_t cpu_ns, bool waits_were_short)
+{
+    uint64_t block = waits_were_short ? BLOCK_NS : 0;
+    return cpu_ns > block ? cpu_ns - block : 1;
 }

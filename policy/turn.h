@@ -34,7 +34,8 @@ struct turn_want {
     uint64_t service_us; /* the turns that it has had, in the time that the members which take turns have in common */
     int8_t niceness;     /* as setpriority(2) has it; 20: SCHED_IDLE; -21: real time */
     uint8_t waits;       /* enum turn_waits */
-    uint16_t reserved[3];
+    uint8_t is_crowded;  /* load that nobody manages is in its way */
+    uint8_t reserved[5];
 };
 
 /* Members whose want may be looked at, and those of them that wait for their turn just now. */
@@ -58,19 +59,40 @@ struct turn_verdict {
     unsigned next;   /* who is next: of those who wait, the one that has had the least; SHARE_MEMBERS: nobody waits */
 };
 
-/* What the table says to the member `me`, while `leader` has the turn. `is_crowded`: the kernel says that threads of
- * its team wait for CPUs (turn_is_crowded). `ring` and `runs`, if they are not NULL, get those who take turns with it,
- * and those of them that may run now. */
-struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, bool is_crowded,
-                                struct share_set *ring, struct share_set *runs);
+/* What the table says to the member `me`, while `leader` has the turn. `ring` and `runs`, if they are not NULL, get
+ * those who take turns with it, and those of them that may run now. */
+struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader, unsigned me, struct share_set *ring,
+                                struct share_set *runs);
 
-/* Whether load that nobody manages is in the way of a team whose threads, all together, have waited `delay_ns` for CPUs
- * within `wall_ns`: the part of the time in which the others may have had to wait for one of them. */
-bool turn_is_crowded(bool was_crowded, uint64_t delay_ns, uint64_t wall_ns);
+/* Whether load that nobody manages is in the way of a team. All zero: it is not. */
+struct turn_crowd {
+    int64_t until, hold; /* nanoseconds */
+};
 
-/* What is usual, after one more sample: follows the median, so that a region in which a thread had to wait for its CPU
- * does not count for more than any other. Never 0. */
-uint32_t turn_usual(uint32_t usual, uint64_t sample);
+static inline bool turn_is_crowded(const struct turn_crowd *crowd, int64_t now)
+{
+    return now < crowd->until;
+}
+
+/* The team's threads, all together, have waited `delay_ns` for CPUs within `wall_ns`: the part of the time in which the
+ * others may have had to wait for one of them. `is_in_turn`: in a turn of the team, when no other member was in its
+ * way. Otherwise it was alone, also when it gave way. While members are in each other's way nothing can be told; so a
+ * crowd in a turn is believed in for a while, and for longer each time that it is still there. */
+void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wall_ns, bool is_in_turn, int64_t now);
+
+/* The last lengths that were measured. All zero: none. */
+enum { TURN_SAMPLES = 7 };
+struct turn_samples {
+    uint32_t length[TURN_SAMPLES], count;
+};
+
+/* Adds a length in nanoseconds, and says what is usual: the median of the last ones, so that a region in which a thread
+ * had to wait for its CPU does not count for more than any other. Never 0. */
+uint32_t turn_usual(struct turn_samples *samples, uint64_t length);
+
+/* What a region has computed whose thread had `cpu_ns` of CPU time, if its waits were short: blocking and waking the
+ * others is part of that time, and would not be if it had spun. */
+uint64_t turn_region_length(uint64_t cpu_ns, bool waits_were_short);
 
 /* The service that counts for a member that begins to wait for turns: no more behind than any of the others, as in
  * start-time fair queueing (Goyal and others, 1996), so that it cannot make up for time in which it wanted none; nor

@@ -67,7 +67,7 @@ static struct watch watched[TABLE_ROWS];
 static bool has_same_cpus(const struct table_row *a, const struct table_row *b)
 {
     for (int i = 0; i < SHARE_WORDS; i++)
-        if (load_relaxed(&a->want.cpus[i]) != load_relaxed(&b->want.cpus[i]))
+        if (load_relaxed(&a->want.share.cpus[i]) != load_relaxed(&b->want.share.cpus[i]))
             return false;
     return true;
 }
@@ -200,7 +200,7 @@ static unsigned count_cpus(const struct table_row *own)
     struct capacity capacity;
     unsigned cpus = 0;
     for (int i = 0; i < SHARE_WORDS; i++)
-        cpus += (unsigned)__builtin_popcountll(own->want.cpus[i]);
+        cpus += (unsigned)__builtin_popcountll(own->want.share.cpus[i]);
     capacity_read_quota("", &capacity);
     if (capacity.quota && capacity.quota < cpus)
         cpus = capacity.quota;
@@ -265,7 +265,7 @@ enum admit_verdict line_wait(uint32_t program, admit_facts facts)
     if (row) {
         /* Relaxed: it gives out numbers, and orders nothing else. */
         uint64_t ticket = __atomic_add_fetch(&place.table->tickets, 1, __ATOMIC_RELAXED);
-        member_read_mask(&row->want);
+        member_read_mask(0, &row->want.share);
         store_relaxed(&row->queued, milliseconds(os_now()));
         store_relaxed(&row->program, program);
         store_relaxed(&row->niceness, (int16_t)member_niceness());

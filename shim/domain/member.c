@@ -137,9 +137,14 @@ static struct table_row *own(struct table_row *row)
 {
     /* What the last owner left: it is dead, or this process before exec. Relaxed: nobody acts upon a row without
      * demand, which is the first to go, and is announced with release when the rest is there. */
-    store_relaxed(&row->want.demand, 0);
+    store_relaxed(&row->want.share.demand, 0);
+    store_relaxed(&row->want.region_ns, 0);
+    store_relaxed(&row->want.gap_ns, 0);
+    store_relaxed(&row->want.service_us, 0);
+    store_relaxed(&row->want.is_crowded, 0);
     store_relaxed(&row->activity, 0);
     store_relaxed(&row->waiting, 0);
+    store_relaxed(&row->waited_ms, 0);
     store_relaxed(&row->seat, SEAT_NONE);
     store_relaxed(&row->queued, 0);
     store_relaxed(&row->running, 0);
@@ -186,12 +191,12 @@ static void clear_dead(struct table *table)
     }
 }
 
-void member_read_mask(struct share_want *want)
+void member_read_mask(int tid, struct share_want *want)
 {
     cpu_set_t set;
     _Static_assert(sizeof set == sizeof want->cpus, "1,024 CPUs");
     CPU_ZERO(&set);
-    if (libc.sched_getaffinity(0, sizeof set, &set) != 0)
+    if (os_call(SYS_sched_getaffinity, tid, sizeof set, &set) < 0)
         memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
     memcpy(want->cpus, &set, sizeof set);
 }
@@ -234,7 +239,7 @@ void member_clear(struct table_row *row, uint64_t owner)
         return;
     /* In this order: a row without an owner may be taken at once, and must want nothing then. What else is in it is the
      * next owner's to clear; several may clear one dead owner's row, the last of them late. */
-    store_relaxed(&row->want.demand, 0);
+    store_relaxed(&row->want.share.demand, 0);
     store_relaxed(&row->seat, SEAT_NONE);
     try_row(row, owner, 0);
 }

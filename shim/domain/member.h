@@ -28,8 +28,8 @@ bool member_is_gone(uint64_t owner);
 /* The calling process's owner word. */
 uint64_t member_self(void);
 
-/* The CPUs that the calling thread may use. */
-void member_read_mask(struct share_want *want);
+/* The CPUs that a thread of this process may use; 0: the calling one. */
+void member_read_mask(int tid, struct share_want *want);
 
 /* How the calling thread yields to others: -20 to 19 as setpriority(2) has it, 20 under SCHED_IDLE, -21 under what goes
  * before all of these (sched(7)). */

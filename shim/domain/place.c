@@ -111,7 +111,7 @@ bool place_leave(void)
     store_release(&place.row, NULL);
     if (!place_is_ours(row))
         return false;
-    bool wanted = load_relaxed(&row->want.demand);
+    bool wanted = load_relaxed(&row->want.share.demand);
     member_clear(row, place.owner);
     return wanted;
 }

@@ -20,8 +20,6 @@ union place {
         uint32_t index;
         uint32_t stay; /* counts how often this process, and those that it was forked from, have joined */
         uint64_t owner;
-        unsigned share;   /* turn.c: of our malleable gangs, under `granted` */
-        uint64_t granted; /* turn.c: while place.table->turn is this, our gangs run; 0, which no turn is: never */
     };
     char page[OS_PAGE];
 };

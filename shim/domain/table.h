@@ -8,12 +8,13 @@
 
 #include <stdint.h>
 
-#include "policy/share.h"
+#include "policy/turn.h"
 
-enum { TABLE_VERSION = 3, TABLE_ROWS = 1024, TABLE_NAME = 16 };
+enum { TABLE_VERSION = 4, TABLE_ROWS = 1024, TABLE_NAME = 16 };
 
 /* A row belongs to its owner, who alone writes it; except that others may set `demand` to 0 when the owner does not use
- * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
+ * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead; that they raise
+ * `want.region_ns` when they see it in a region for longer; and that whoever wakes it adds to `wake`. */
 struct table_row {
     uint64_t owner;     /* process id, and its start time << 32, which is 0 where /proc does not tell; 0: a free row */
     uint32_t waiting;   /* in wait for a turn: when it last said so, in milliseconds; 0: it is not */
@@ -30,20 +31,24 @@ struct table_row {
     uint64_t activity; /* parallel regions that its threads are in, and how many were entered << 32; a cache line of its
                           own */
     uint64_t reserved2[7];
-    struct share_want want; /* demand is written last, and read first */
-    uint32_t session;       /* of one in line, or with a seat: getsid(2); written before the seat */
-    uint32_t pad[27];
+    struct turn_want want; /* demand is written last, and read first */
+    uint32_t session;      /* of one in line, or with a seat: getsid(2); written before the seat */
+    uint32_t wake;         /* the futex that it waits for its turn on; whoever wakes it adds one */
+    uint32_t pad[22];
 } __attribute__((aligned(64)));
 
 /* row.seat, which its owner alone writes: of a program that computes, and has a CPU or waits for one. */
 enum { SEAT_NONE, SEAT_WAITS, SEAT_TAKEN, SEAT_MASK = 3, SEAT_SHIFT = 2 };
 
-/* turn: whose it is, and a number that changes with everything that may change who runs. Its low half is the futex that
- * waiters sleep on, so every change wakes them by itself.
+/* turn: whose it is, and a number that changes with everything that may change who runs, or how. Who enters a region
+ * compares it with what it was when last looked at: one load tells that nothing has changed.
  *
- *   bits 0-15   the leader's row
+ *   bits 0-14   the leader's row
+ *   bit 15      the leader's time is over: it hands the turn on at the end of its next region
  *   bits 16-31  changes
  *   bits 32-63  since when it leads: CLOCK_MONOTONIC in milliseconds, modulo 2^32 */
+enum { TURN_LEADER = 0x7fff, TURN_ENDING = 0x8000 };
+
 struct table {
     uint64_t magic;
     uint32_t rows; /* no row from here on was ever used */
@@ -53,7 +58,8 @@ struct table {
     uint64_t tickets; /* places in the line that were given out */
     uint32_t moves;   /* changes when a seat becomes free, or the line moves: the futex of those who are in it */
     uint32_t pad3[13];
-    uint64_t pad4[488];
+    struct share_set active; /* rows that may have demand: those without a bit have none */
+    uint64_t pad4[472];
     struct table_row row[TABLE_ROWS];
 };
 

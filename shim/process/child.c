@@ -3,7 +3,7 @@
 #include <sched.h>
 #include <stdint.h>
 
-#include "shim/domain/turn.h"
+#include "shim/team/turn.h"
 #include "shim/process/admission.h"
 #include "shim/process/complete.h"
 #include "shim/process/fork.h"

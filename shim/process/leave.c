@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shim/domain/turn.h"
+#include "shim/team/turn.h"
 #include "shim/process/admission.h"
 #include "shim/process/complete.h"
 #include "shim/process/propagate.h"

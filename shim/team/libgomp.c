@@ -2,18 +2,18 @@
  *
  * A region inside another one runs on what the outer one has; one of a single thread needs nobody else. */
 #include "shim/domain/recognise.h"
-#include "shim/domain/turn.h"
 #include "shim/startup.h"
 #include "shim/team/libomp.h"
 #include "shim/team/runtime.h"
+#include "shim/team/turn.h"
 #include "shim/thread/worker.h"
 
 #define CALLER __builtin_return_address(0)
 
 struct region {
-    const struct runtime_copy *runtime; /* NULL: there is none */
-    unsigned threads;                   /* what the runtime is asked for */
-    bool owes;                          /* turn_leave() */
+    struct runtime_copy *runtime; /* NULL: there is none */
+    unsigned threads;             /* what the runtime is asked for */
+    bool owes;                    /* turn_leave() */
 };
 
 /* Whether a team without a num_threads clause may be smaller than the program was told: where the program or the user
@@ -36,13 +36,15 @@ static struct region enter(enum symbol symbol, unsigned threads, unsigned most, 
         return region;
     if (region.runtime->is_libomp && libomp_watches_itself())
         return region;
-    struct gang gang = {threads ? threads : (unsigned)omp->get_max_threads(), false, symbol, caller};
+    struct waits *waits = &region.runtime->waits;
+    struct gang gang = {threads ? threads : (unsigned)omp->get_max_threads(), false, waits->kind, symbol, caller};
     if (most && gang.size > most)
         gang.size = most;
     if (gang.size <= 1)
         return region;
     gang.is_malleable = !threads && is_malleable(omp, caller);
     region.owes = turn_enter(&gang);
+    waits_follow(waits, turn_gives_way());
     if (region.owes && gang.is_malleable)
         region.threads = gang.size;
     return region;

@@ -13,10 +13,10 @@
 
 #include "shim/atomic.h"
 #include "shim/domain/counts.h"
-#include "shim/domain/turn.h"
 #include "shim/startup.h"
 #include "shim/switchboard/lookup.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/turn.h"
 
 #define CALLER __builtin_return_address(0)
 
@@ -84,7 +84,7 @@ static void begin_parallel(union tool_data *task, const void *frame, union tool_
     (void)task;
     (void)frame;
     if (flags & FLAG_TEAM && threads > 1 && get_active_level() == 0)
-        region->value = turn_enter(&(struct gang){threads, false, CALL_OMP_PARALLEL, caller});
+        region->value = turn_enter(&(struct gang){threads, false, TURN_WAITS_BLOCK, CALL_OMP_PARALLEL, caller});
 }
 
 static void end_parallel(union tool_data *region, union tool_data *task, int flags, const void *caller)

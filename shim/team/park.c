@@ -63,8 +63,9 @@ static bool has_signal(void)
     return is_ours;
 }
 
-static void signal_thread(int tid)
+static void signal_thread(int tid, void *unused)
 {
+    (void)unused;
     os_call(SYS_tgkill, os_pid(), tid, park_signal());
 }
 
@@ -76,7 +77,7 @@ void park_begin(void)
     lock(&parking.lock);
     /* Sequentially consistent, with the counting of regions: who enters one now sees it, or is seen. */
     if (has_signal() && !__atomic_exchange_n(&parking.asleep, 1, __ATOMIC_SEQ_CST))
-        pool_each_pooled(signal_thread);
+        pool_each_pooled(signal_thread, NULL);
     unlock(&parking.lock);
     errno = saved;
 }

@@ -15,14 +15,14 @@ enum { COPIES = 64 };
 static struct runtime_copy copies[COPIES];
 
 /* The one that the program started with, if any: it serves all callers. */
-static const struct runtime_copy *first_copy;
+static struct runtime_copy *first_copy;
 
 /* Otherwise: which copy stands behind a place in the program, as long as the object there, and the copy, are loaded. */
 enum { PLACES = 1024, TRIES = 8 };
 static struct place {
     const void *caller;
     const struct link_map *map;
-    const struct runtime_copy *runtime;
+    struct runtime_copy *runtime;
 } places[PLACES];
 
 static struct place *place_of(const void *caller, unsigned attempt)
@@ -76,6 +76,15 @@ static void read_interface(struct runtime_copy *runtime, const struct link_map *
     runtime->is_libomp = lookup_in(map, "kmp_set_defaults");
 }
 
+/* LLVM's waits yield. */
+static void read_waits(struct runtime_copy *runtime)
+{
+    struct object object;
+    runtime->waits = (struct waits){.kind = runtime->is_libomp ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN};
+    if (!runtime->is_libomp && object_find(runtime->entry[0], &object))
+        waits_find(&runtime->waits, object.base, object.start);
+}
+
 static bool has_static_tls(const struct link_map *map)
 {
     for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++)
@@ -116,7 +125,7 @@ static void find_tls(struct runtime_copy *runtime)
 }
 
 /* One at a time. A reader that finds the caller finds what belongs to it, or what is_loaded() refuses. */
-static void remember(const void *caller, const struct link_map *map, const struct runtime_copy *runtime)
+static void remember(const void *caller, const struct link_map *map, struct runtime_copy *runtime)
 {
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         struct place *place = place_of(caller, attempt);
@@ -152,6 +161,7 @@ static struct runtime_copy *record_of(const struct link_map *map)
         return NULL;
     memset(room, 0, sizeof *room);
     read_interface(room, map);
+    read_waits(room);
     room->base = map->l_addr;
     room->object = map;
     return room;
@@ -194,7 +204,7 @@ static const struct link_map *ask_loader(void)
     return address && object_find(address, &object) ? object.map : NULL;
 }
 
-static __attribute__((noinline)) const struct runtime_copy *find(const void *caller)
+static __attribute__((noinline)) struct runtime_copy *find(const void *caller)
 {
     struct object object;
     struct search search = {.caller = caller};
@@ -217,15 +227,15 @@ static __attribute__((noinline)) const struct runtime_copy *find(const void *cal
     return search.runtime;
 }
 
-const struct runtime_copy *runtime_behind(const void *caller)
+struct runtime_copy *runtime_behind(const void *caller)
 {
-    const struct runtime_copy *first = load_acquire(&first_copy); /* with its record */
+    struct runtime_copy *first = load_acquire(&first_copy); /* with its record */
     if (first)
         return first;
     for (unsigned attempt = 0; attempt < TRIES; attempt++) {
         const struct place *place = place_of(caller, attempt);
         const void *known = load_acquire(&place->caller);
-        const struct runtime_copy *runtime = load_relaxed(&place->runtime);
+        struct runtime_copy *runtime = load_relaxed(&place->runtime);
         if (known == caller && still_holds(place, runtime))
             return runtime;
         if (known == caller || !known)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/waits.h"
 
 struct link_map;
 
@@ -36,6 +37,7 @@ struct runtime_copy {
     void *entry[RUNTIME_SYMBOLS];
     struct omp omp;
     bool is_libomp; /* it exports libgomp's entry points, too */
+    struct waits waits;
     /* Its thread-local data, where they are at a constant distance from a thread's id; size 0: they are not. */
     size_t tls_module, tls_filled, tls_size;
     const void *tls_image;
@@ -45,7 +47,7 @@ struct runtime_copy {
 
 /* The copy behind calls from the code at `caller`; NULL: there is none, or too many. Context: any thread, under no
  * lock; the first call from a place takes the loader's lock. */
-const struct runtime_copy *runtime_behind(const void *caller);
+struct runtime_copy *runtime_behind(const void *caller);
 
 /* A copy's entry point; where it has none, or there is no copy, a stand-in that runs the region on the calling thread.
  */

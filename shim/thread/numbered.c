@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 
 #include "shim/domain/counts.h"
-#include "shim/domain/turn.h"
+#include "shim/team/turn.h"
 #include "shim/os.h"
 #include "shim/process/admission.h"
 #include "shim/report/report.h"

@@ -212,14 +212,14 @@ struct worker *pool_find(int tid)
     return NULL;
 }
 
-void pool_each_pooled(void (*visit)(int tid))
+void pool_each_pooled(void (*visit)(int tid, void *arg), void *arg)
 {
     for (struct slab *slab = load_acquire(&pool.slabs); slab; slab = slab->next)
         for (int i = 0; i < SLAB_RECORDS; i++) {
             const struct worker *worker = &slab->records[i];
             int tid = load_relaxed(&worker->tid);
             if (tid && load_relaxed(&worker->is_pooled) && load_relaxed(&worker->word) & TASK)
-                visit(tid);
+                visit(tid, arg);
         }
 }
 

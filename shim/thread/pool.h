@@ -83,7 +83,7 @@ struct worker *record_new(void);
 void record_free(struct worker *worker);
 
 /* Calls `visit` for each thread that a runtime has made for its pool. */
-void pool_each_pooled(void (*visit)(int tid));
+void pool_each_pooled(void (*visit)(int tid, void *arg), void *arg);
 
 /* The worker whose kernel thread is `tid`, or NULL. */
 struct worker *pool_find(int tid);

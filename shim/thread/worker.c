@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 
 #include "shim/atomic.h"
-#include "shim/domain/turn.h"
+#include "shim/team/turn.h"
 #include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/report/report.h"

@@ -37,14 +37,15 @@ static int set_up(void **state)
 static void the_layout_is_that_of_its_version(void **state)
 {
     (void)state;
-    assert_int_equal(TABLE_VERSION, 3);
-    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0003));
+    assert_int_equal(TABLE_VERSION, 4);
+    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0004));
     assert_int_equal(TABLE_ROWS, 1024);
     FIELD(struct table, magic, 0, 8);
     FIELD(struct table, rows, 8, 4);
     FIELD(struct table, turn, 64, 8);
     FIELD(struct table, tickets, 128, 8);
     FIELD(struct table, moves, 136, 4);
+    FIELD(struct table, active, 192, 128);
     FIELD(struct table, row, 4096, 384 * 1024);
     FIELD(struct table_row, owner, 0, 8);
     FIELD(struct table_row, waiting, 8, 4);
@@ -59,8 +60,15 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, niceness, 60, 2);
     FIELD(struct table_row, verdict, 62, 2);
     FIELD(struct table_row, activity, 64, 8);
-    FIELD(struct table_row, want, 128, 136);
-    FIELD(struct table_row, session, 264, 4);
+    FIELD(struct table_row, want, 128, 160);
+    FIELD(struct table_row, session, 288, 4);
+    FIELD(struct table_row, wake, 292, 4);
+    FIELD(struct turn_want, share, 0, 136);
+    FIELD(struct turn_want, region_ns, 136, 4);
+    FIELD(struct turn_want, gap_ns, 140, 4);
+    FIELD(struct turn_want, service_us, 144, 8);
+    FIELD(struct turn_want, niceness, 152, 1);
+    FIELD(struct turn_want, waits, 153, 1);
     FIELD(struct share_want, cpus, 0, 128);
     FIELD(struct share_want, demand, 128, 4);
     FIELD(struct share_want, wish, 132, 4);
@@ -250,7 +258,7 @@ static int make_table(void **state)
     snprintf(domain, sizeof domain, "unit-%d", getpid());
     if (stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
-    snprintf(path, sizeof path, "/dev/shm/unirun-3.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
+    snprintf(path, sizeof path, "/dev/shm/unirun-4.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
     unlink(path);
     table = table_map(domain);
     return table ? 0 : -1;
@@ -381,13 +389,13 @@ static void the_row_of_another_is_not_cleared(void **state)
 {
     (void)state;
     struct table_row *row = member_take_row(table, dead(1));
-    row->want.demand = 2;
+    row->want.share.demand = 2;
     member_clear(row, dead(2));
     assert_int_equal(row->owner, dead(1));
-    assert_int_equal(row->want.demand, 2);
+    assert_int_equal(row->want.share.demand, 2);
     member_clear(row, dead(1));
     assert_int_equal(row->owner, 0);
-    assert_int_equal(row->want.demand, 0);
+    assert_int_equal(row->want.share.demand, 0);
     assert_int_equal(row->activity, 0);
 }
 
@@ -398,11 +406,11 @@ static void after_exec_the_row_is_the_same_and_wants_nothing(void **state)
     member_take_row(table, dead(0));
     struct table_row *row = member_take_row(table, dead(1));
     member_clear(&table->row[0], dead(0));
-    row->want.demand = 2;
+    row->want.share.demand = 2;
     row->activity = UINT64_C(7) << 32 | 1;
     row->waiting = 1;
     assert_ptr_equal(member_take_row(table, dead(1)), row);
-    assert_int_equal(row->want.demand, 0);
+    assert_int_equal(row->want.share.demand, 0);
     assert_int_equal((uint32_t)row->activity, 0);
     assert_int_equal(row->waiting, 0);
 }
@@ -414,14 +422,14 @@ static void a_full_table_is_rid_of_the_dead(void **state)
     for (unsigned i = 0; i < TABLE_ROWS; i++)
         assert_non_null(member_take_row(table, i == 7 ? owner_of(child) : replaced(i)));
     assert_int_equal(table->rows, TABLE_ROWS);
-    table->row[7].want.demand = 2;
+    table->row[7].want.share.demand = 2;
     assert_non_null(member_take_row(table, member_self()));
     unsigned used = 0;
     for (unsigned i = 0; i < TABLE_ROWS; i++)
         used += table->row[i].owner != 0;
     assert_int_equal(used, 2);
     assert_int_equal(table->row[7].owner, owner_of(child));
-    assert_int_equal(table->row[7].want.demand, 2);
+    assert_int_equal(table->row[7].want.share.demand, 2);
     end_child(child);
 }
 
@@ -430,13 +438,13 @@ static void who_joins_sweeps_the_rows_of_the_gone(void **state)
     (void)state;
     pid_t living = start_child(), ended = start_child();
     struct table_row *kept = member_take_row(table, owner_of(living)), *left = member_take_row(table, owner_of(ended));
-    kept->want.demand = left->want.demand = 2;
+    kept->want.share.demand = left->want.share.demand = 2;
     end_child(ended);
     member_sweep(table);
     assert_int_equal(left->owner, 0);
-    assert_int_equal(left->want.demand, 0);
+    assert_int_equal(left->want.share.demand, 0);
     assert_int_equal(kept->owner, owner_of(living));
-    assert_int_equal(kept->want.demand, 2);
+    assert_int_equal(kept->want.share.demand, 2);
     end_child(living);
 }
 

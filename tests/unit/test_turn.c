@@ -42,7 +42,7 @@ static void put(unsigned member, uint32_t region, uint32_t gap)
 
 static struct turn_verdict decide(unsigned leader, unsigned me)
 {
-    return turn_decide(&table, leader, me, false, &ring, &runs);
+    return turn_decide(&table, leader, me, &ring, &runs);
 }
 
 static enum turn_way way_of(unsigned me)
@@ -155,10 +155,36 @@ static void load_that_nobody_manages_is_given_way_to(void **state)
     (void)state;
     clear();
     put(0, 20 * US, 0);
-    assert_int_equal(turn_decide(&table, 0, 0, true, NULL, NULL).way, TURN_GIVE_WAY);
-    assert_int_equal(turn_decide(&table, 0, 0, false, NULL, NULL).way, TURN_SPIN);
+    assert_int_equal(turn_decide(&table, 0, 0, NULL, NULL).way, TURN_SPIN);
+    rows[0].want.is_crowded = true;
+    assert_int_equal(turn_decide(&table, 0, 0, NULL, NULL).way, TURN_GIVE_WAY);
     put(0, 1, 0); /* a wake-up in each empty region costs more than half of the CPU */
-    assert_int_equal(turn_decide(&table, 0, 0, true, NULL, NULL).way, TURN_SPIN);
+    rows[0].want.is_crowded = true;
+    assert_int_equal(turn_decide(&table, 0, 0, NULL, NULL).way, TURN_SPIN);
+}
+
+static void in_a_crowd_nobody_takes_turns(void **state)
+{
+    (void)state;
+    clear();
+    put(0, 9 * US, 0);
+    put(1, 9 * US, 0);
+    assert_int_equal(way_of(0), TURN_RUN);
+    assert_int_equal(way_of(1), TURN_WAIT);
+    rows[0].want.is_crowded = true;
+    assert_int_equal(way_of(0), TURN_GIVE_WAY);
+    assert_int_equal(way_of(1), TURN_GIVE_WAY);
+}
+
+static void who_leaves_the_cpu_by_itself_takes_no_turns(void **state)
+{
+    (void)state;
+    clear();
+    put(0, 9 * US, 0);
+    put(1, 9 * US, 0);
+    rows[0].want.waits = TURN_WAITS_BLOCK;
+    assert_int_equal(way_of(0), TURN_GIVE_WAY);
+    assert_int_equal(way_of(1), TURN_GIVE_WAY);
 }
 
 static void a_service_is_not_made_to_wait(void **state)
@@ -423,37 +449,81 @@ static void who_joins_alone_keeps_what_it_had(void **state)
 static void a_tenth_of_the_time_is_a_crowd_and_a_fiftieth_is_none(void **state)
 {
     (void)state;
-    assert_false(turn_is_crowded(false, 0, 20 * MS));
-    assert_false(turn_is_crowded(false, 2 * MS, 20 * MS));
-    assert_true(turn_is_crowded(false, 2 * MS + 1, 20 * MS));
-    assert_true(turn_is_crowded(true, MS, 20 * MS));
-    assert_true(turn_is_crowded(true, 400 * US + 1, 20 * MS));
-    assert_false(turn_is_crowded(true, 400 * US, 20 * MS));
-    assert_false(turn_is_crowded(true, 0, 0));
+    struct turn_crowd crowd = {0, 0};
+    turn_notice_delay(&crowd, 0, 20 * MS, false, 1000 * MS);
+    assert_false(turn_is_crowded(&crowd, 1000 * MS));
+    turn_notice_delay(&crowd, 2 * MS, 20 * MS, false, 1020 * MS);
+    assert_false(turn_is_crowded(&crowd, 1020 * MS));
+    turn_notice_delay(&crowd, 2 * MS + 1, 20 * MS, false, 1040 * MS);
+    assert_true(turn_is_crowded(&crowd, 1040 * MS));
+    turn_notice_delay(&crowd, 400 * US + 1, 20 * MS, false, 1060 * MS);
+    assert_true(turn_is_crowded(&crowd, 1060 * MS));
+    turn_notice_delay(&crowd, 400 * US, 20 * MS, false, 1080 * MS);
+    assert_false(turn_is_crowded(&crowd, 1080 * MS)); /* at once */
+}
+
+/* How long a crowd that is noticed at `now`, in a turn, is believed in. */
+static int64_t hold_from(struct turn_crowd *crowd, int64_t now)
+{
+    turn_notice_delay(crowd, 10 * MS, 20 * MS, true, now);
+    assert_true(turn_is_crowded(crowd, now));
+    return crowd->until - now;
+}
+
+static void a_crowd_in_a_turn_is_believed_in_for_longer_each_time(void **state)
+{
+    (void)state;
+    struct turn_crowd crowd = {0, 0};
+    int64_t now = 1000 * MS, first = hold_from(&crowd, now), hold = first, most = 0;
+    turn_notice_delay(&crowd, 0, 20 * MS, true, now + 1); /* members give way to each other meanwhile */
+    assert_true(turn_is_crowded(&crowd, now + first - 1));
+    assert_false(turn_is_crowded(&crowd, now + first));
+    for (int i = 0; i < 10; i++) {
+        now += hold + 1;
+        hold = hold_from(&crowd, now);
+        assert_true(hold > most || hold == most);
+        most = hold;
+    }
+    assert_true(most > 4 * first && most < 100 * first);
+    assert_int_equal(hold_from(&crowd, now + 10 * most), first);
+}
+
+static uint32_t usual_of(struct turn_samples *samples, uint64_t length, unsigned times)
+{
+    uint32_t usual = 0;
+    while (times--)
+        usual = turn_usual(samples, length);
+    return usual;
 }
 
 static void the_first_sample_is_usual(void **state)
 {
     (void)state;
-    assert_int_equal(turn_usual(0, 700), 700);
-    assert_int_equal(turn_usual(0, 0), 1);
-    assert_int_equal(turn_usual(0, UINT64_MAX), UINT32_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint64_t lengths[] = {700, 0, UINT64_MAX};
+        static const uint32_t usual[] = {700, 1, UINT32_MAX};
+        struct turn_samples samples = {{0}, 0};
+        assert_int_equal(turn_usual(&samples, lengths[i]), usual[i]);
+    }
 }
 
-static void what_is_usual_follows_and_an_outlier_counts_for_little(void **state)
+static void what_is_usual_follows_and_outliers_do_not_count(void **state)
 {
     (void)state;
-    uint32_t usual = 1000;
-    assert_in_range(turn_usual(usual, UINT64_MAX), 1001, 1300);
-    assert_in_range(turn_usual(usual, 1), 700, 999);
-    for (unsigned i = 0; i < 40; i++)
-        usual = turn_usual(usual, 50000);
-    assert_int_equal(usual, 50000);
-    for (unsigned i = 0; i < 60; i++)
-        usual = turn_usual(usual, 0);
-    assert_int_equal(usual, 1);
-    usual = UINT32_MAX;
-    assert_int_equal(turn_usual(usual, UINT64_MAX), UINT32_MAX);
+    struct turn_samples samples = {{0}, 0};
+    assert_int_equal(usual_of(&samples, 1000, TURN_SAMPLES), 1000);
+    assert_int_equal(usual_of(&samples, UINT64_MAX, TURN_SAMPLES / 2), 1000);
+    assert_int_equal(usual_of(&samples, 50000, TURN_SAMPLES), 50000);
+    assert_int_equal(usual_of(&samples, 0, TURN_SAMPLES / 2), 50000);
+    assert_int_equal(usual_of(&samples, 0, 1), 1);
+}
+
+static void short_waits_are_no_part_of_a_region(void **state)
+{
+    (void)state;
+    assert_int_equal(turn_region_length(50000, false), 50000);
+    assert_in_range(turn_region_length(50000, true), 40000, 49000);
+    assert_int_equal(turn_region_length(3000, true), 1);
 }
 
 /* ---- whatever the table ---- */
@@ -773,13 +843,14 @@ static void what_is_usual_is_near_the_median(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 50; i++) {
-        enum { SAMPLES = 400 };
-        uint32_t usual = 0, seen[SAMPLES], length = 1000 + below(100000);
+        enum { SAMPLES = 4000 };
+        static uint32_t seen[SAMPLES];
+        uint32_t length = 1000 + below(100000);
+        struct turn_samples samples = {{0}, 0};
         seed = first_seed = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
         for (unsigned j = 0; j < SAMPLES; j++) {
             uint32_t sample = length * 9 / 10 + below(length / 5);
-            usual = turn_usual(usual, below(10) < 2 ? sample * 100 : sample);
-            seen[j] = usual;
+            seen[j] = turn_usual(&samples, below(10) < 2 ? sample * 100 : sample);
         }
         qsort(seen, SAMPLES, sizeof *seen, compare);
         REQUIRE(seen[SAMPLES / 2] > length / 2 && seen[SAMPLES / 2] < length * 2);
@@ -821,7 +892,11 @@ int main(void)
         cmocka_unit_test(who_joins_alone_keeps_what_it_had),
         cmocka_unit_test(a_tenth_of_the_time_is_a_crowd_and_a_fiftieth_is_none),
         cmocka_unit_test(the_first_sample_is_usual),
-        cmocka_unit_test(what_is_usual_follows_and_an_outlier_counts_for_little),
+        cmocka_unit_test(what_is_usual_follows_and_outliers_do_not_count),
+        cmocka_unit_test(a_crowd_in_a_turn_is_believed_in_for_longer_each_time),
+        cmocka_unit_test(short_waits_are_no_part_of_a_region),
+        cmocka_unit_test(in_a_crowd_nobody_takes_turns),
+        cmocka_unit_test(who_leaves_the_cpu_by_itself_takes_no_turns),
         cmocka_unit_test(of_a_ring_at_least_the_leader_runs),
         cmocka_unit_test(garbage_has_an_answer),
         cmocka_unit_test(all_in_a_ring_compute_the_same),

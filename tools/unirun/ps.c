@@ -77,14 +77,23 @@ static bool is_alive(uint64_t owner)
     return !start || start_of(pid) == start;
 }
 
-static const char *turn_of(const struct table *table, unsigned index, const bool *runs)
+static unsigned leader_of(const struct table *table)
+{
+    return table->turn & TURN_LEADER;
+}
+
+static const char *turn_of(const struct table *table, unsigned index, const struct share_set *members)
 {
     const struct table_row *row = &table->row[index];
-    if (!row->want.demand)
+    const struct turn_table all = {&table->row[0].want, sizeof *row, members, members};
+    if (!row->want.share.demand)
         return "-";
+    enum turn_way way = turn_decide(&all, leader_of(table), index, NULL, NULL).way;
+    if (way == TURN_GIVE_WAY)
+        return "gives way";
     if ((uint32_t)row->activity)
-        return runs[index] ? "runs" : "leaves";
-    return !runs[index] || row->waiting ? "waits" : "may run";
+        return way == TURN_WAIT ? "leaves" : "runs";
+    return way == TURN_WAIT || row->waiting ? "waits" : "may run";
 }
 
 static const char *seat_of(const struct table_row *row)
@@ -93,30 +102,31 @@ static const char *seat_of(const struct table_row *row)
     return names[row->seat & SEAT_MASK];
 }
 
-static json_t *describe(const struct table *table, unsigned index, const bool *runs)
+static json_t *describe(const struct table *table, unsigned index, const struct share_set *members)
 {
     const struct table_row *row = &table->row[index];
     char name[TABLE_NAME + 1] = "";
     memcpy(name, row->name, TABLE_NAME);
-    uint32_t most = row->want.wish > row->want.demand ? row->want.wish : row->want.demand;
+    const struct share_want *want = &row->want.share;
+    uint32_t most = want->wish > want->demand ? want->wish : want->demand;
     return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:i, s:i, s:i, s:I}", "pid",
                             (int)(uint32_t)row->owner, "program", json_text(name), "mode", "managed", "demand",
-                            (int)row->want.demand, "wish", (int)most, "turn", turn_of(table, index, runs), "leads",
-                            (unsigned)(table->turn & 0xffff) == index && row->want.demand, "seat", seat_of(row),
-                            "running", (int)row->running, "parked", (int)row->parked, "downgrades",
-                            (int)row->downgrades, "waited_ms", (json_int_t)row->waited_ms));
+                            (int)want->demand, "wish", (int)most, "turn", turn_of(table, index, members), "leads",
+                            leader_of(table) == index && want->demand, "seat", seat_of(row), "running",
+                            (int)row->running, "parked", (int)row->parked, "downgrades", (int)row->downgrades,
+                            "waited_ms", (json_int_t)row->waited_ms));
 }
 
 static json_t *list_members(const struct table *table)
 {
-    static bool runs[TABLE_ROWS];
+    struct share_set alive = {{0}};
     unsigned rows = table->rows < TABLE_ROWS ? table->rows : TABLE_ROWS;
-    const struct share_table all = {&table->row[0].want, sizeof(struct table_row), rows};
     json_t *members = needed(json_array());
-    share_decide(&all, (unsigned)(table->turn & 0xffff), 0, runs);
     for (unsigned i = 0; i < rows; i++)
         if (is_alive(table->row[i].owner))
-            json_array_append_new(members, describe(table, i, runs));
+            share_add(&alive, i);
+    for (unsigned i = share_next(&alive, 0); i < SHARE_MEMBERS; i = share_next(&alive, i + 1))
+        json_array_append_new(members, describe(table, i, &alive));
     return members;
 }
 

@@ -1,21 +1,23 @@
-/* Turns: gangs of the domain run side by side while the CPUs suffice for all, one after the other where they do not.
+/* Turns: what a program does before its team runs and after, so that teams share the CPUs of a domain (policy/turn.h).
  *
- * A gang keeps the CPUs for at least a quantum, then hands them over between two parallel regions. The running side
- * does no more than to count its regions: it is those who wait that watch the clock, pass the turn on, and take what
- * the others do not use (a member between regions, stopped, or dead). Every wait is bounded; then the gang runs anyway.
- */
-#ifndef UNIRUN_SHIM_DOMAIN_TURN_H
-#define UNIRUN_SHIM_DOMAIN_TURN_H
+ * Entering a region is a count and a load while nothing has changed. Otherwise the thread looks at the table: alone its
+ * waits spin as ever; beside others they are made short; and where all who want the CPUs have regions too short for
+ * that, they take turns, of which each lasts a quantum. The running side hands its turn on at the end of a region, to
+ * the next one only; the next one watches the clock, and takes what the others do not use. Every wait is bounded. */
+#ifndef UNIRUN_SHIM_TEAM_TURN_H
+#define UNIRUN_SHIM_TEAM_TURN_H
 
 #include <stdbool.h>
 
+#include "policy/turn.h"
 #include "shim/switchboard/switchboard.h"
 
 /* The threads of a region that is about to begin. */
 struct gang {
     unsigned size;
     bool is_malleable; /* any smaller size will do as well */
-    enum symbol call;  /* for the log, as the next one */
+    enum turn_waits waits;
+    enum symbol call; /* for the log, as the next one */
     const void *caller;
 };
 
@@ -24,6 +26,9 @@ struct gang {
  * Keeps errno, is no cancellation point. */
 bool turn_enter(struct gang *gang);
 void turn_leave(void);
+
+/* Whether waits of our teams are to be short now. Context: after turn_enter(). */
+bool turn_gives_way(void);
 
 /* The calling thread ends, or begins anew: it is in no region any more, however it has left. */
 void turn_abandon(void);
