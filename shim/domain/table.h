@@ -10,7 +10,7 @@
 
 #include "policy/share.h"
 
-enum { TABLE_VERSION = 3, TABLE_ROWS = 1024, TABLE_NAME = 16 };
+enum { TABLE_VERSION = 4, TABLE_ROWS = 1024, TABLE_NAME = 16 };
 
 /* A row belongs to its owner, who alone writes it; except that others may set `demand` to 0 when the owner does not use
  * what it wants (it sees that at its next region), and `owner` to 0 when the owner is dead. */
@@ -32,7 +32,11 @@ struct table_row {
     uint64_t reserved2[7];
     struct share_want want; /* demand is written last, and read first */
     uint32_t session;       /* of one in line, or with a seat: getsid(2); written before the seat */
-    uint32_t pad[27];
+    uint32_t need;          /* of one whose room is not NONE: the memory that its run needs, in MiB; 0: not known */
+    uint64_t room;          /* admission: SEAT_ states of its memory, and its place in the line << SEAT_SHIFT */
+    uint32_t scope;         /* which limit that is about (memory.h), */
+    uint32_t asked;         /* and when it last waited, in milliseconds. Both are written before the room */
+    uint32_t pad[24];
 } __attribute__((aligned(64)));
 
 /* row.seat, which its owner alone writes: of a program that computes, and has a CPU or waits for one. */

@@ -347,7 +347,7 @@ use_of() {
     /usr/bin/python3 -c 'import struct, sys
 entries = struct.iter_unpack("<QQ", open(sys.argv[1], "rb").read().ljust(1 << 15, b"\0"))
 [facts] = [facts for key, facts in entries if key]
-print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN"
+print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-3.$(id -u).$UNIRUN_DOMAIN"
 }
 
 @test "runs that wait, computing, for each other are let in, and that is remembered" {
@@ -365,7 +365,7 @@ print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-2.$(id -u).
 @test "the file of what is known may be anything" {
     learn ./computes 660
     local file
-    file=/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN
+    file=/dev/shm/unirun-programs-3.$(id -u).$UNIRUN_DOMAIN
     [ "$(stat -c %a "$file")" = 600 ]
     head -c 32768 /dev/urandom >"$file"
     managed ./computes 20

@@ -3,9 +3,9 @@
 #include "tests/unit/unit.h"
 
 static const struct admit_hints none = {false, false}, cpu = {true, false}, io = {false, true}, both = {true, true};
-static const struct admit_run computing = {200, 240, 250, ADMIT_AT_ONCE}, waiting = {20, 30, 2000, ADMIT_AT_ONCE},
-                              in_between = {60, 60, 100, ADMIT_AT_ONCE}, brief = {2, 2, 3, ADMIT_AT_ONCE},
-                              crowded = {100, 1600, 1700, ADMIT_AT_ONCE};
+static const struct admit_run computing = {200, 240, 250, ADMIT_AT_ONCE, 0}, waiting = {20, 30, 2000, ADMIT_AT_ONCE, 0},
+                              in_between = {60, 60, 100, ADMIT_AT_ONCE, 0}, brief = {2, 2, 3, ADMIT_AT_ONCE, 0},
+                              crowded = {100, 1600, 1700, ADMIT_AT_ONCE, 0};
 
 static admit_facts learn(admit_facts facts, const struct admit_run *run, int times)
 {
@@ -71,7 +71,7 @@ static void any_word_can_be_read(void **state)
 {
     (void)state;
     uint64_t word = 88172645463325252u;
-    const struct admit_run extreme = {UINT64_MAX, UINT64_MAX, UINT64_MAX, ADMIT_AT_ONCE};
+    const struct admit_run extreme = {UINT64_MAX, UINT64_MAX, UINT64_MAX, ADMIT_AT_ONCE, 0};
     for (int i = 0; i < 100000; i++) {
         word ^= word << 13, word ^= word >> 7, word ^= word << 17;
         assert_true(admit_is_cpu_bound(learn(word & UINT32_MAX, &extreme, 200), &none));
@@ -83,7 +83,7 @@ static void any_word_can_be_read(void **state)
 
 static admit_facts of_typical(uint64_t ms)
 {
-    const struct admit_run run = {ms, ms, ms, ADMIT_AT_ONCE};
+    const struct admit_run run = {ms, ms, ms, ADMIT_AT_ONCE, 0};
     return learn(0, &run, 2);
 }
 
@@ -202,7 +202,7 @@ static void a_line_that_stands_still_for_the_own_like_says_the_same(void **state
 static void programs_that_wait_for_each_other_are_not_held_back_for_a_while(void **state)
 {
     (void)state;
-    const struct admit_run waited_for = {300, 300, 300, ADMIT_WAITED_FOR}, seated = {300, 300, 300, ADMIT_SEATED};
+    const struct admit_run waited_for = {300, 300, 300, ADMIT_WAITED_FOR, 0}, seated = {300, 300, 300, ADMIT_SEATED, 0};
     admit_facts facts = learn(of_typical(300), &waited_for, 1);
     assert_false(admit_is_cpu_bound(facts, &none));
     assert_false(admit_is_cpu_bound(facts, &cpu));

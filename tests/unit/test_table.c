@@ -37,8 +37,8 @@ static int set_up(void **state)
 static void the_layout_is_that_of_its_version(void **state)
 {
     (void)state;
-    assert_int_equal(TABLE_VERSION, 3);
-    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0003));
+    assert_int_equal(TABLE_VERSION, 4);
+    assert_int_equal(TABLE_MAGIC, UINT64_C(0x756e6972756e0004));
     assert_int_equal(TABLE_ROWS, 1024);
     FIELD(struct table, magic, 0, 8);
     FIELD(struct table, rows, 8, 4);
@@ -250,7 +250,7 @@ static int make_table(void **state)
     snprintf(domain, sizeof domain, "unit-%d", getpid());
     if (stat("/proc/self/ns/pid", &namespace))
     namespace.st_ino = 0;
-    snprintf(path, sizeof path, "/dev/shm/unirun-3.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
+    snprintf(path, sizeof path, "/dev/shm/unirun-4.%u.%lu.%s", geteuid(), (unsigned long)namespace.st_ino, domain);
     unlink(path);
     table = table_map(domain);
     return table ? 0 : -1;
