@@ -127,7 +127,7 @@ static uint64_t identify(void)
     return mix(mix(hash, (uint64_t)file.st_ctim.tv_sec), (uint64_t)file.st_ctim.tv_nsec);
 }
 
-/* ---- starting ---- */
+/* ---- looking up ---- */
 
 static bool is_wanted(void)
 {
@@ -212,9 +212,9 @@ static bool wait_for_memory(void)
         return false;
     run.has_looked = true;
     room_wait(&request, &result);
-    if (result.need)
+    if (result.waited_ms)
         say_wait(&result);
-    return result.need;
+    return result.waited_ms;
 }
 
 /* The most memory of its own that the program had at a time, in MiB, or a little more. The kernel counts what it was
@@ -348,11 +348,13 @@ static struct admit_run measure(void)
     return result;
 }
 
-/* Only programs of which something is known, or is worth to be known: the others would fill the file. */
+/* Only programs of which something is known, or is worth to be known: the others would fill the file. And only what is
+ * not known yet: a short program of which it is known that it needs little memory has nothing to tell. */
 static bool is_worth_it(const struct admit_run *result)
 {
-    return run.facts[run.kind] || settings.cpu_bound || admit_computes(result) || run.has_looked ||
-           result->peak > ADMIT_MUCH;
+    const admit_facts facts = run.facts[run.kind];
+    return facts ? admit_learn(facts, result) != facts
+                 : settings.cpu_bound || admit_computes(result) || run.has_looked || result->peak > ADMIT_MUCH;
 }
 
 /* A forked child that becomes another program is none that computes. */

@@ -93,18 +93,24 @@ static const char *seat_of(const struct table_row *row)
     return names[row->seat & SEAT_MASK];
 }
 
+static const char *memory_of(const struct table_row *row)
+{
+    static const char *const names[] = {"-", "in line", "counted", "-"};
+    return names[row->room & SEAT_MASK];
+}
+
 static json_t *describe(const struct table *table, unsigned index, const bool *runs)
 {
     const struct table_row *row = &table->row[index];
     char name[TABLE_NAME + 1] = "";
     memcpy(name, row->name, TABLE_NAME);
     uint32_t most = row->want.wish > row->want.demand ? row->want.wish : row->want.demand;
-    return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:i, s:i, s:i, s:I}", "pid",
+    return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:I}", "pid",
                             (int)(uint32_t)row->owner, "program", json_text(name), "mode", "managed", "demand",
                             (int)row->want.demand, "wish", (int)most, "turn", turn_of(table, index, runs), "leads",
                             (unsigned)(table->turn & 0xffff) == index && row->want.demand, "seat", seat_of(row),
-                            "running", (int)row->running, "parked", (int)row->parked, "downgrades",
-                            (int)row->downgrades, "waited_ms", (json_int_t)row->waited_ms));
+                            "memory", memory_of(row), "running", (int)row->running, "parked", (int)row->parked,
+                            "downgrades", (int)row->downgrades, "waited_ms", (json_int_t)row->waited_ms));
 }
 
 static json_t *list_members(const struct table *table)
