@@ -61,6 +61,10 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, activity, 64, 8);
     FIELD(struct table_row, want, 128, 136);
     FIELD(struct table_row, session, 264, 4);
+    FIELD(struct table_row, need, 268, 4);
+    FIELD(struct table_row, room, 272, 8);
+    FIELD(struct table_row, scope, 280, 4);
+    FIELD(struct table_row, asked, 284, 4);
     FIELD(struct share_want, cpus, 0, 128);
     FIELD(struct share_want, demand, 128, 4);
     FIELD(struct share_want, wish, 132, 4);
