@@ -139,9 +139,8 @@ static const struct argp_option options[] = {
 
 static const struct argp argp = {
     .options = options,
-    .doc =
-        "Lists the programs that share the CPUs with each other: those that have made threads or a team, or that are "
-        "known to compute.",
+    .doc = "Lists the programs that share the CPUs with each other: those that have made threads or a team, that are "
+           "known to compute, or whose memory is looked at.",
 };
 
 /* A program may call itself anything: what a terminal would obey becomes '?', as ps(1) does it. */
