@@ -221,9 +221,11 @@ static bool wait_for_memory(void)
  * before exec, too (getrusage(2)), so a file is read where that is much. */
 static uint64_t number_behind(const char *text, const char *name)
 {
-    const char *at = strstr(text, name);
+    const char *at = NULL;
     uint64_t number = 0;
-    for (at = at ? at + strlen(name) : ""; *at == ' ' || *at == '\t'; at++)
+    for (; *text && !at; text++)
+        at = text_rest(text, name);
+    for (at = at ? at : ""; *at == ' ' || *at == '\t'; at++)
         ;
     for (; is_digit(*at); at++)
         number = number * 10 + (uint64_t)(*at - '0');
@@ -336,9 +338,11 @@ static uint64_t waited_for_cpu(void)
 static struct admit_run measure(void)
 {
     struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND,
-                               .wait = run.wait,
-                               .peak = run.kind == KIND_PROGRAM ? peak() : 0};
-    if (result.wall < ADMIT_LEAST_CPU_MS)
+                               .wait = run.wait};
+    bool is_short = result.wall < ADMIT_LEAST_CPU_MS;
+    if (run.kind == KIND_PROGRAM && (!is_short || run.has_looked))
+        result.peak = peak();
+    if (is_short)
         return result;
     const uint64_t spent = spent_ms();
     result.busy = result.cpu = spent > run.spent ? spent - run.spent : 0;
