@@ -238,3 +238,38 @@ unsigned cgroup_quota_v1(const char *quota, size_t quota_length, const char *per
 {
     return whole_cpus(without_newline(quota, quota_length), without_newline(period, period_length));
 }
+
+/* ---- memory ---- */
+
+/* v1 says that there is no limit by the largest number of whole pages. */
+uint64_t cgroup_memory_limit(const char *text, size_t length)
+{
+    uint64_t limit;
+    bool is_limit = parse_number(without_newline(text, length), &limit) && limit < UINT64_C(1) << 62;
+    return is_limit ? limit : CGROUP_NO_LIMIT;
+}
+
+uint64_t cgroup_memory_usage(const char *text, size_t length)
+{
+    uint64_t usage;
+    return parse_number(without_newline(text, length), &usage) ? usage : 0;
+}
+
+bool cgroup_memory_line(const char *line, size_t length, const char *name, uint64_t *bytes)
+{
+    struct text rest = {line, length};
+    if (!is(cut(&rest, ' '), name))
+        return false;
+    while (rest.length && *rest.start == ' ')
+        cut(&rest, ' ');
+    bool is_number = parse_number(cut(&rest, ' '), bytes);
+    if (is(rest, "kB"))
+        *bytes *= 1024;
+    return is_number;
+}
+
+uint64_t cgroup_memory_left(uint64_t limit, uint64_t usage, uint64_t inactive_files)
+{
+    uint64_t kept = usage > inactive_files ? usage - inactive_files : 0;
+    return limit > kept ? limit - kept : 0;
+}

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The longest path of a cgroup that is looked at, with its final NUL; a longer one is in doubt. */
 enum { CGROUP_PATH = 1024 };
@@ -55,5 +56,22 @@ unsigned cgroup_quota_v2(const char *max, size_t length);
 
 /* The same for the texts of cpu.cfs_quota_us and cpu.cfs_period_us. */
 unsigned cgroup_quota_v1(const char *quota, size_t quota_length, const char *period, size_t period_length);
+
+/* ---- memory, in bytes ---- */
+
+#define CGROUP_NO_LIMIT UINT64_MAX
+
+/* The text of memory.max, memory.high or memory.limit_in_bytes; in doubt there is no limit. */
+uint64_t cgroup_memory_limit(const char *text, size_t length);
+
+/* The text of memory.current or memory.usage_in_bytes; in doubt nothing is used. */
+uint64_t cgroup_memory_usage(const char *text, size_t length);
+
+/* If the line, without its newline, is "NAME NUMBER" (memory.stat) or "NAME: NUMBER kB" (/proc/meminfo), the number of
+ * bytes that it says. */
+bool cgroup_memory_line(const char *line, size_t length, const char *name, uint64_t *bytes);
+
+/* What of a limit is still to be had; files that nobody has used lately go when memory is needed. */
+uint64_t cgroup_memory_left(uint64_t limit, uint64_t usage, uint64_t inactive_files);
 
 #endif

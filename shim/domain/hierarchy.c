@@ -148,3 +148,16 @@ size_t hierarchy_read(const char *root, const char *directory, const char *name,
     close(fd);
     return got > 0 && got < HIERARCHY_NUMBER ? (size_t)got : 0;
 }
+
+bool hierarchy_read_line(const char *root, const char *directory, const char *file, const char *name, uint64_t *bytes)
+{
+    struct lines lines = {.fd = open_file(root, directory, file)};
+    bool is_found = false;
+    size_t length;
+    if (lines.fd < 0)
+        return false;
+    for (const char *line; !is_found && (line = next_line(&lines, &length));)
+        is_found = cgroup_memory_line(line, length, name, bytes);
+    close(lines.fd);
+    return is_found;
+}

@@ -23,6 +23,7 @@ struct stat_line {
     uint32_t pid, threads, start; /* start: what is left of it tells two processes of one number apart */
     uint32_t ticks;               /* user and system time, of all its threads */
     char state;
+    char name[TABLE_NAME];
 };
 
 static const char *read_number(const char *at, uint32_t *number)
@@ -43,6 +44,11 @@ static bool read_stat(const char *path, struct stat_line *line)
     const char *at = strrchr(text, ')');
     if (!at || at[1] != ' ')
         return false;
+    const char *name = strchr(text, '(');
+    size_t length = name ? (size_t)(at - name - 1) : 0;
+    line->name[length < TABLE_NAME ? length : 0] = '\0';
+    if (length < TABLE_NAME)
+        memcpy(line->name, name + 1, length);
     line->state = at[2];
     line->ticks = 0;
     for (int field = 2; field < 22; field++) {
@@ -66,7 +72,8 @@ static bool has_ended(const struct stat_line *line)
     return line->state == 'X' || (line->state == 'Z' && line->threads <= 1);
 }
 
-static void put_path(char *path, uint32_t pid)
+/* "/proc/PID/NAME" */
+static void put_path(char *path, uint32_t pid, const char *name)
 {
     char digits[10];
     int count = 0;
@@ -76,7 +83,7 @@ static void put_path(char *path, uint32_t pid)
     memcpy(path, "/proc/", 6);
     for (path += 6; count; count--)
         *path++ = digits[count - 1];
-    memcpy(path, "/stat", sizeof "/stat");
+    memcpy(path, name, strlen(name) + 1);
 }
 
 bool member_is_gone(uint64_t owner)
@@ -105,13 +112,44 @@ enum life member_look(uint64_t owner, struct pulse *pulse)
         return LIFE_DEAD;
     if (!(owner >> 32))
         return LIFE_ALIVE; /* see member_self() */
-    put_path(path, (uint32_t)owner);
+    put_path(path, (uint32_t)owner, "/stat");
     if (!read_stat(path, &line))
         return LIFE_ALIVE; /* no /proc */
     if (line.start != (uint32_t)(owner >> 32) || has_ended(&line))
         return LIFE_DEAD;
     *pulse = (struct pulse){line.ticks, line.state == 'R'};
     return line.state == 'T' || line.state == 't' ? LIFE_STOPPED : LIFE_ALIVE;
+}
+
+/* What /proc/PID/statm says: pages that are there, less those that others may have as well (proc(5)). */
+static unsigned own_memory(uint32_t pid)
+{
+    enum { MIB = 1024 * 1024 };
+    char path[32], text[128];
+    uint32_t resident = 0, shared = 0;
+    put_path(path, pid, "/statm");
+    if (!os_read_file(path, text, sizeof text))
+        return 0;
+    const char *at = strchr(text, ' ');
+    at = at ? read_number(at + 1, &resident) : "";
+    if (*at == ' ')
+        read_number(at + 1, &shared);
+    return resident > shared ? (unsigned)((uint64_t)(resident - shared) * OS_PAGE / MIB) : 0;
+}
+
+bool member_weigh(uint32_t pid, struct weight *weight)
+{
+    char path[32];
+    struct stat_line line;
+    put_path(path, pid, "/stat");
+    if (pid > INT32_MAX || !read_stat(path, &line) || has_ended(&line))
+        return false;
+    *weight = (struct weight){.start = line.start,
+                              .ticks = line.ticks,
+                              .is_asleep = line.state != 'R' && line.state != 'D',
+                              .memory = own_memory(pid)};
+    memcpy(weight->name, line.name, sizeof weight->name);
+    return true;
 }
 
 uint64_t member_self(void)
@@ -146,6 +184,7 @@ static struct table_row *own(struct table_row *row)
     store_relaxed(&row->waiting, 0);
     store_relaxed(&row->waited_ms, 0);
     store_relaxed(&row->seat, SEAT_NONE);
+    store_relaxed(&row->room, SEAT_NONE);
     store_relaxed(&row->queued, 0);
     store_relaxed(&row->running, 0);
     store_relaxed(&row->parked, 0);
@@ -241,5 +280,6 @@ void member_clear(struct table_row *row, uint64_t owner)
      * next owner's to clear; several may clear one dead owner's row, the last of them late. */
     store_relaxed(&row->want.share.demand, 0);
     store_relaxed(&row->seat, SEAT_NONE);
+    store_relaxed(&row->room, SEAT_NONE);
     try_row(row, owner, 0);
 }

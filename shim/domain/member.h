@@ -21,6 +21,18 @@ struct pulse {
 };
 enum life member_look(uint64_t owner, struct pulse *pulse);
 
+/* What a process has, as far as /proc tells; false: it does not, or the process has ended. `start` is as in an owner
+ * word; the memory that is its own alone is in MiB; it is asleep if its main thread waits for something that is not the
+ * disk.
+ */
+struct weight {
+    uint32_t start, ticks;
+    unsigned memory;
+    bool is_asleep;
+    char name[TABLE_NAME]; /* as in a row, but terminated */
+};
+bool member_weigh(uint32_t pid, struct weight *weight);
+
 /* Whether there is no such process any more, as far as one system call tells: one that has ended may still be there,
  * and its number may be another one's by now. */
 bool member_is_gone(uint64_t owner);

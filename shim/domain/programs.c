@@ -7,17 +7,20 @@
 #include <sys/syscall.h>
 
 #include "shim/domain/file.h"
+#include "shim/domain/member.h"
 #include "shim/os.h"
 #include "shim/startup.h"
 
-/* The layout: buckets of entries, an all-zero one free. A change of it changes the file's name. */
-enum { LAYOUT = 2, BUCKETS = 256, ENTRIES = 8 };
+/* The layout: buckets of entries, and of runs that go on, an all-zero one free. A change of it changes the file's name.
+ */
+enum { LAYOUT = 3, BUCKETS = 256, ENTRIES = 8 };
 struct entry {
     uint64_t key;
     admit_facts facts;
 };
 struct bucket {
     struct entry entry[ENTRIES];
+    struct programs_run run[PROGRAMS_RUNS];
 };
 enum { FILE_SIZE = BUCKETS * sizeof(struct bucket) };
 
@@ -60,10 +63,19 @@ static struct entry *entry_of(struct bucket *bucket, uint64_t key)
     return NULL;
 }
 
+/* A file beyond the limit is a SIGXFSZ. */
+static bool may_grow(void)
+{
+    struct rlimit limit;
+    return os_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur >= FILE_SIZE;
+}
+
 int programs_open(void)
 {
     /* As of the start, without a system call: who changes its user later is looked up under the new one. */
-    return open_file(O_RDONLY, (unsigned)getauxval(AT_EUID));
+    const unsigned uid = (unsigned)getauxval(AT_EUID);
+    int fd = open_file(O_RDWR, uid);
+    return fd < 0 && may_grow() ? open_file(O_RDWR | O_CREAT, uid) : fd;
 }
 
 /* Whose the file is is asked for what was found alone: of most programs nothing is known. */
@@ -81,12 +93,76 @@ void programs_find(int fd, uint64_t program, admit_facts facts[KINDS])
         facts[KIND_PROGRAM] = facts[KIND_CHILD] = 0;
 }
 
-/* A file beyond the limit is a SIGXFSZ. */
-static bool may_grow(void)
+/* ---- runs that go on ---- */
+
+static off_t place_of_run(uint64_t program, int place)
 {
-    struct rlimit limit;
-    return os_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur >= FILE_SIZE;
+    return place_of(program) + (off_t)(sizeof(struct entry) * ENTRIES + sizeof(struct programs_run) * (size_t)place);
 }
+
+static bool read_runs(int fd, uint64_t program, struct programs_run runs[PROGRAMS_RUNS])
+{
+    for (int i = 0; i < PROGRAMS_RUNS; i++)
+        runs[i] = (struct programs_run){0};
+    return program && os_read_at(fd, runs, sizeof *runs * PROGRAMS_RUNS, place_of_run(program, 0));
+}
+
+static bool is_over(const struct programs_run *run)
+{
+    return !run->pid || member_is_gone(run->pid);
+}
+
+unsigned programs_runs(int fd, uint64_t program, uint32_t pid, struct programs_run runs[PROGRAMS_RUNS])
+{
+    unsigned count = 0;
+    read_runs(fd, program, runs);
+    for (int i = 0; i < PROGRAMS_RUNS; i++)
+        if (runs[i].program == program && program && runs[i].pid != pid && !is_over(&runs[i]))
+            runs[count++] = runs[i];
+    return count;
+}
+
+static int free_place(const struct programs_run runs[PROGRAMS_RUNS])
+{
+    int place = 0;
+    while (place < PROGRAMS_RUNS && !is_over(&runs[place]))
+        place++;
+    return place < PROGRAMS_RUNS ? place : -1;
+}
+
+/* Written first, and read again: of two who come at the same time one at least finds the other, or has been written
+ * over by it. */
+int programs_enter(int fd, uint64_t program, uint32_t pid, uint32_t now, unsigned *siblings)
+{
+    struct programs_run runs[PROGRAMS_RUNS];
+    struct stat file;
+    *siblings = 0;
+    if (!domain_file_is_ours(fd, &file) || file.st_size > (off_t)FILE_SIZE || !may_grow())
+        return -1;
+    read_runs(fd, program, runs);
+    int place = free_place(runs);
+    const struct programs_run own = {program, pid, now};
+    if (place >= 0 && !os_write_at(fd, &own, sizeof own, place_of_run(program, place)))
+        place = -1;
+    *siblings = programs_runs(fd, program, pid, runs);
+    return place;
+}
+
+void programs_quit(uint64_t program, uint32_t pid, int place)
+{
+    struct programs_run run = {0};
+    int fd = programs_open();
+    if (fd < 0)
+        return;
+    const off_t at = place_of_run(program, place);
+    if (os_read_at(fd, &run, sizeof run, at) && run.program == program && run.pid == pid) {
+        run = (struct programs_run){0};
+        os_write_at(fd, &run, sizeof run, at);
+    }
+    os_close(fd);
+}
+
+/* ---- what is learnt ---- */
 
 void programs_learn(uint64_t program, enum kind kind, const struct admit_run *run)
 {

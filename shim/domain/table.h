@@ -34,7 +34,11 @@ struct table_row {
     struct turn_want want; /* demand is written last, and read first */
     uint32_t session;      /* of one in line, or with a seat: getsid(2); written before the seat */
     uint32_t wake;         /* the futex that it waits for its turn on; whoever wakes it adds one */
-    uint32_t pad[22];
+    uint64_t room;         /* admission: SEAT_ states of its memory, and its place in the line << SEAT_SHIFT */
+    uint32_t need;         /* of one whose room is not NONE: the memory that its run needs, in MiB; 0: not known */
+    uint32_t scope;        /* which limit that is about (memory.h), */
+    uint32_t asked;        /* and when it last waited, in milliseconds. Both are written before the room */
+    uint32_t pad[17];
 } __attribute__((aligned(64)));
 
 /* row.seat, which its owner alone writes: of a program that computes, and has a CPU or waits for one. */

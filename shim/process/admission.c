@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -12,9 +13,11 @@
 #include "shim/domain/line.h"
 #include "shim/domain/place.h"
 #include "shim/domain/programs.h"
+#include "shim/domain/room.h"
 #include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/process/slice.h"
+#include "shim/report/report.h"
 #include "shim/startup.h"
 #include "shim/text.h"
 
@@ -34,6 +37,9 @@ HOT static struct {
     admit_facts facts[KINDS];
     int64_t looked;  /* when that was read */
     uint64_t script; /* see identify_script() */
+    int note;        /* that it goes on (programs_enter()), and one more; 0: there is none */
+    unsigned siblings;
+    bool has_looked; /* at memory, because of those */
 } run;
 
 HOT static bool stopped;
@@ -121,15 +127,21 @@ static uint64_t identify(void)
     return mix(mix(hash, (uint64_t)file.st_ctim.tv_sec), (uint64_t)file.st_ctim.tv_nsec);
 }
 
-/* ---- starting ---- */
+/* ---- looking up ---- */
 
 static bool is_wanted(void)
 {
     return !load_relaxed(&stopped) && settings.admit_ms && !settings.io_bound && !place_is_private();
 }
 
+static void note(int fd)
+{
+    const uint32_t now = (uint32_t)((uint64_t)os_clock(CLOCK_BOOTTIME) / MILLISECOND);
+    run.note = programs_enter(fd, run.program, (uint32_t)run.pid, now, &run.siblings) + 1;
+}
+
 /* Whether there was anything to look at. */
-static bool look_up(void)
+static bool look_up(bool is_start)
 {
     int fd = programs_open();
     if (fd < 0)
@@ -137,6 +149,8 @@ static bool look_up(void)
     if (!run.program)
         run.program = identify();
     programs_find(fd, run.program, run.facts);
+    if (is_start && run.program)
+        note(fd);
     os_close(fd);
     return true;
 }
@@ -158,11 +172,87 @@ static bool is_to_wait(enum kind kind)
     return admit_is_cpu_bound(run.facts[kind], &hints) && os_has_stack(STACK_NEEDED);
 }
 
+/* ---- memory ---- */
+
+static char *put_text(char *at, const char *text)
+{
+    while (*text)
+        *at++ = *text++;
+    return at;
+}
+
+static char *put_number(char *at, unsigned number)
+{
+    char digits[12], *digit = digits + sizeof digits - 1;
+    *digit = '\0';
+    do
+        *--digit = (char)('0' + number % 10);
+    while (number /= 10);
+    return put_text(at, digit);
+}
+
+/* "1.2 s for 190 MB of memory, when 120 MB were available" */
+static void say_wait(const struct room_result *result)
+{
+    char text[192], *at = put_number(text, result->waited_ms / 1000);
+    at = put_number(put_text(at, "."), result->waited_ms / 100 % 10);
+    at = put_number(put_text(at, result->is_guess ? " s for up to " : " s for "), result->need);
+    at = put_number(put_text(at, " MB of memory, when "), result->available);
+    at = put_text(at, result->is_guess ? " MB were available, as another run of it goes on" : " MB were available");
+    *put_text(at, result->verdict == ADMIT_ANYWAY ? "; it starts all the same" : "") = '\0';
+    report_info("it has waited, at its start, for ", text);
+}
+
+/* Whether it had to wait. */
+static bool wait_for_memory(void)
+{
+    const struct room_request request = {run.program, run.facts[KIND_PROGRAM], run.siblings, run.note != 0};
+    struct room_result result;
+    if (!admit_looks_at_memory(admit_need(request.facts), request.siblings) || !os_has_stack(2 * STACK_NEEDED))
+        return false;
+    run.has_looked = true;
+    room_wait(&request, &result);
+    if (result.waited_ms)
+        say_wait(&result);
+    return result.waited_ms;
+}
+
+/* The most memory of its own that the program had at a time, in MiB, or a little more. The kernel counts what it was
+ * before exec, too (getrusage(2)), so a file is read where that is much. */
+static uint64_t number_behind(const char *text, const char *name)
+{
+    const char *at = NULL;
+    uint64_t number = 0;
+    for (; *text && !at; text++)
+        at = text_rest(text, name);
+    for (at = at ? at : ""; *at == ' ' || *at == '\t'; at++)
+        ;
+    for (; is_digit(*at); at++)
+        number = number * 10 + (uint64_t)(*at - '0');
+    return number;
+}
+
+static unsigned peak(void)
+{
+    enum { KIB = 1024 };
+    struct rusage usage = {0};
+    char text[4096];
+    os_call(SYS_getrusage, RUSAGE_SELF, &usage);
+    if (!run.has_looked && usage.ru_maxrss < ADMIT_MUCH * KIB)
+        return 0;
+    if (!os_has_stack(2 * sizeof text) || !os_read_file("/proc/self/status", text, sizeof text))
+        return 0;
+    uint64_t most = number_behind(text, "\nVmHWM:"), files = number_behind(text, "\nRssFile:");
+    return most > files ? (unsigned)((most - files) / KIB) + 1 : 1;
+}
+
+/* ---- starting ---- */
+
 /* A program begins, or a child as a part of one. */
 static void begin(enum kind kind)
 {
     run.kind = kind;
-    run.wait = ADMIT_AT_ONCE;
+    run.wait = kind == KIND_PROGRAM && wait_for_memory() ? ADMIT_ANYWAY : ADMIT_AT_ONCE;
     bool is_worker = false;
     if (is_to_wait(kind)) {
         /* Forked children wait for each other asleep, if at all: who computes takes the work from who is held back. */
@@ -170,7 +260,8 @@ static void begin(enum kind kind)
         is_worker = kind == KIND_CHILD && may_set_slice();
         if (is_worker)
             slice_lengthen();
-        run.wait = line_wait(alike, run.facts[kind]);
+        enum admit_verdict verdict = line_wait(alike, run.facts[kind]);
+        run.wait = verdict == ADMIT_AT_ONCE ? run.wait : verdict;
     }
     if (!is_worker)
         slice_restore();
@@ -184,7 +275,7 @@ void admission_start(char *const *argv)
     run.pid = os_pid();
     run.script = identify_script(argv);
     /* Where nothing was ever learnt, nobody has long slices to leave to others; and the CPU's clock is not asked. */
-    if (look_up()) {
+    if (look_up(true)) {
         if (settings.cpu_bound)
             slice_start();
         run.spent = spent_ms();
@@ -208,7 +299,7 @@ void admission_before_fork(void)
     if ((now = os_clock(CLOCK_MONOTONIC)) - run.looked < SECOND)
         return;
     run.looked = now;
-    look_up();
+    look_up(false);
 }
 
 void admission_in_child(void)
@@ -248,7 +339,10 @@ static struct admit_run measure(void)
 {
     struct admit_run result = {.wall = (uint64_t)(os_clock(CLOCK_MONOTONIC) - run.begun) / MILLISECOND,
                                .wait = run.wait};
-    if (result.wall < ADMIT_LEAST_CPU_MS)
+    bool is_short = result.wall < ADMIT_LEAST_CPU_MS;
+    if (run.kind == KIND_PROGRAM && (!is_short || run.has_looked))
+        result.peak = peak();
+    if (is_short)
         return result;
     const uint64_t spent = spent_ms();
     result.busy = result.cpu = spent > run.spent ? spent - run.spent : 0;
@@ -258,10 +352,13 @@ static struct admit_run measure(void)
     return result;
 }
 
-/* Only programs of which something is known, or is worth to be known: the others would fill the file. */
+/* Only programs of which something is known, or is worth to be known: the others would fill the file. And only what is
+ * not known yet: a short program of which it is known that it needs little memory has nothing to tell. */
 static bool is_worth_it(const struct admit_run *result)
 {
-    return run.facts[run.kind] || settings.cpu_bound || admit_computes(result);
+    const admit_facts facts = run.facts[run.kind];
+    return facts ? admit_learn(facts, result) != facts
+                 : settings.cpu_bound || admit_computes(result) || run.has_looked || result->peak > ADMIT_MUCH;
 }
 
 /* A forked child that becomes another program is none that computes. */
@@ -276,6 +373,9 @@ void admission_end(bool becomes_another)
     struct admit_run result = becomes_another && run.kind == KIND_CHILD ? no_run : measure();
     run.begun = 0; /* exec may fail, and the program go on: that is no run of which anything is known */
     line_leave();
+    room_leave();
+    if (becomes_another && run.note)
+        programs_quit(run.program, (uint32_t)run.pid, run.note - 1);
     if (is_worth_it(&result)) {
         if (!run.program)
             run.program = identify();
@@ -288,6 +388,7 @@ void admission_stop(void)
 {
     store_relaxed(&stopped, true); /* by the thread that restricts the process, before it does */
     line_leave();
+    room_leave();
 }
 
 __attribute__((destructor)) static void at_exit(void)

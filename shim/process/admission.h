@@ -1,4 +1,5 @@
-/* Admission: a program that is known to compute starts when there is a CPU for it.
+/* Admission: a program starts when there is memory for what it is known, or its running siblings seem, to need; and one
+ * that is known to compute, when there is a CPU for it.
  *
  * It is the program itself that waits, before its main function or, in a child that was forked, before fork returns:
  * nobody else is held up, and what waits takes hardly any memory. Who is let in takes a seat, a row in the domain's

@@ -345,9 +345,9 @@ os.execve(fd, sys.argv[2:], {**os.environ, "LD_PRELOAD": sys.argv[1]})' "$SHIM")
 # use_of: of the one program that is known, whether its runs were waited for by others of it, held back (admit.h).
 use_of() {
     /usr/bin/python3 -c 'import struct, sys
-entries = struct.iter_unpack("<QQ", open(sys.argv[1], "rb").read().ljust(1 << 15, b"\0"))
-[facts] = [facts for key, facts in entries if key]
-print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN"
+buckets = struct.iter_unpack("<16Q128x", open(sys.argv[1], "rb").read().ljust(1 << 16, b"\0"))
+[facts] = [bucket[i + 1] for bucket in buckets for i in range(0, 16, 2) if bucket[i]]
+print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-3.$(id -u).$UNIRUN_DOMAIN"
 }
 
 @test "runs that wait, computing, for each other are let in, and that is remembered" {
@@ -365,9 +365,9 @@ print((facts >> 32 & 0xff ^ 0x80) - 0x80)' "/dev/shm/unirun-programs-2.$(id -u).
 @test "the file of what is known may be anything" {
     learn ./computes 660
     local file
-    file=/dev/shm/unirun-programs-2.$(id -u).$UNIRUN_DOMAIN
+    file=/dev/shm/unirun-programs-3.$(id -u).$UNIRUN_DOMAIN
     [ "$(stat -c %a "$file")" = 600 ]
-    head -c 32768 /dev/urandom >"$file"
+    head -c 65536 /dev/urandom >"$file"
     managed ./computes 20
     head -c 100000 /dev/zero >"$file"
     managed ./computes 20

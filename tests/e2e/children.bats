@@ -106,7 +106,7 @@ print(open("/mnt/kept").read())' "$!"
 
 # rows: the processes that have a row in the domain.
 rows() {
-    /usr/bin/python3 - /dev/shm/unirun-3.*."$UNIRUN_DOMAIN" <<'END'
+    /usr/bin/python3 - /dev/shm/unirun-4.*."$UNIRUN_DOMAIN" <<'END'
 import struct, sys
 table = open(sys.argv[1], "rb").read()
 for row in range(struct.unpack_from("=I", table, 8)[0]):

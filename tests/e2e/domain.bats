@@ -9,7 +9,7 @@ setup() {
     load helper
     [ -x "$PROGRAMS/teams_work" ] || skip "built without OpenMP"
     export UNIRUN_DOMAIN=domain-$BATS_ROOT_PID-$BATS_TEST_NUMBER
-    file=/dev/shm/unirun-3.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN
+    file=/dev/shm/unirun-4.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN
     # Where another user can read it.
     public=$(mktemp -d /tmp/unirun-public.XXXXXX)
     chmod 755 "$public"
@@ -130,12 +130,12 @@ done 2" ]
     needs_root
     # shellcheck disable=SC2016
     managed unshare -m --propagation private sh -c \
-        'mount -t tmpfs -o size=64k none /dev/shm && "$@"; s=$?; ls -s /dev/shm/unirun-3.* >&2; exit $s' sh "${work[@]}"
+        'mount -t tmpfs -o size=64k none /dev/shm && "$@"; s=$?; ls -s /dev/shm/unirun-4.* >&2; exit $s' sh "${work[@]}"
     # The table was given no memory.
     [[ $stderr == *"
-0 /dev/shm/unirun-3."* ]]
+0 /dev/shm/unirun-4."* ]]
     stderr=${stderr%%"
-0 /dev/shm/unirun-3."*}
+0 /dev/shm/unirun-4."*}
     worked domain
 }
 
@@ -287,7 +287,7 @@ END
     managed setpriv --reuid=64321 --regid=64321 --clear-groups "${work[@]}"
     worked
     [ "$(stat -c %u "$file")" -eq 0 ]
-    [ "$(stat -c %u "${file/unirun-3.0./unirun-3.64321.}")" -eq 64321 ]
+    [ "$(stat -c %u "${file/unirun-4.0./unirun-4.64321.}")" -eq 64321 ]
 }
 
 @test "two PID namespaces have a file each" {
@@ -296,7 +296,7 @@ END
     worked
     managed "${work[@]}"
     worked
-    [ "$(find /dev/shm -name "unirun-3.*.$UNIRUN_DOMAIN" | wc -l)" -eq 2 ]
+    [ "$(find /dev/shm -name "unirun-4.*.$UNIRUN_DOMAIN" | wc -l)" -eq 2 ]
 }
 
 # ---- members that come, go and stay ----

@@ -92,7 +92,7 @@ if os.fork() == 0:
 @test "the table of another user is none" {
     [ "$(id -u)" -eq 0 ] || skip "needs root to make a file of another user"
     start_member
-    chown 65534 "/dev/shm/unirun-3.0.$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN"
+    chown 65534 "/dev/shm/unirun-4.0.$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN"
     run --separate-stderr "$UNIRUN" ps
     [ "$status" -ne 0 ]
     [[ $stderr == *"is another user's"* ]]
@@ -128,15 +128,15 @@ if os.fork() == 0:
     [ "$status" -eq 0 ]
     [ "$output" = "$(head -n 1 <<<"$output")" ]
     [[ $output == *PID*PROGRAM*DEMAND*TURN* ]]
-    [ ! -e "/dev/shm/unirun-3.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN" ]
+    [ ! -e "/dev/shm/unirun-4.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN" ]
 }
 
 @test "what is no table is refused in one line" {
-    echo garbage >"/dev/shm/unirun-3.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN"
+    echo garbage >"/dev/shm/unirun-4.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN"
     run --separate-stderr "$UNIRUN" ps
     [ "$status" -eq 1 ]
     [ -z "$output" ]
-    [[ $stderr == "unirun ps: /dev/shm/unirun-3."*" is no table of this version"* && $stderr != *$'\n'* ]]
+    [[ $stderr == "unirun ps: /dev/shm/unirun-4."*" is no table of this version"* && $stderr != *$'\n'* ]]
     run --separate-stderr "$UNIRUN" ps --domain ../../etc/passwd
     [ "$status" -eq 2 ]
     run --separate-stderr "$UNIRUN" ps --domain private

@@ -1,11 +1,14 @@
 /* policy/admit: which programs wait for a CPU, and that nobody waits for long. */
 #include "policy/admit.h"
+
+#include <limits.h>
+
 #include "tests/unit/unit.h"
 
 static const struct admit_hints none = {false, false}, cpu = {true, false}, io = {false, true}, both = {true, true};
-static const struct admit_run computing = {200, 240, 250, ADMIT_AT_ONCE}, waiting = {20, 30, 2000, ADMIT_AT_ONCE},
-                              in_between = {60, 60, 100, ADMIT_AT_ONCE}, brief = {2, 2, 3, ADMIT_AT_ONCE},
-                              crowded = {100, 1600, 1700, ADMIT_AT_ONCE};
+static const struct admit_run computing = {200, 240, 250, ADMIT_AT_ONCE, 0}, waiting = {20, 30, 2000, ADMIT_AT_ONCE, 0},
+                              in_between = {60, 60, 100, ADMIT_AT_ONCE, 0}, brief = {2, 2, 3, ADMIT_AT_ONCE, 0},
+                              crowded = {100, 1600, 1700, ADMIT_AT_ONCE, 0};
 
 static admit_facts learn(admit_facts facts, const struct admit_run *run, int times)
 {
@@ -71,7 +74,7 @@ static void any_word_can_be_read(void **state)
 {
     (void)state;
     uint64_t word = 88172645463325252u;
-    const struct admit_run extreme = {UINT64_MAX, UINT64_MAX, UINT64_MAX, ADMIT_AT_ONCE};
+    const struct admit_run extreme = {UINT64_MAX, UINT64_MAX, UINT64_MAX, ADMIT_AT_ONCE, 0};
     for (int i = 0; i < 100000; i++) {
         word ^= word << 13, word ^= word >> 7, word ^= word << 17;
         assert_true(admit_is_cpu_bound(learn(word & UINT32_MAX, &extreme, 200), &none));
@@ -83,7 +86,7 @@ static void any_word_can_be_read(void **state)
 
 static admit_facts of_typical(uint64_t ms)
 {
-    const struct admit_run run = {ms, ms, ms, ADMIT_AT_ONCE};
+    const struct admit_run run = {ms, ms, ms, ADMIT_AT_ONCE, 0};
     return learn(0, &run, 2);
 }
 
@@ -202,7 +205,7 @@ static void a_line_that_stands_still_for_the_own_like_says_the_same(void **state
 static void programs_that_wait_for_each_other_are_not_held_back_for_a_while(void **state)
 {
     (void)state;
-    const struct admit_run waited_for = {300, 300, 300, ADMIT_WAITED_FOR}, seated = {300, 300, 300, ADMIT_SEATED};
+    const struct admit_run waited_for = {300, 300, 300, ADMIT_WAITED_FOR, 0}, seated = {300, 300, 300, ADMIT_SEATED, 0};
     admit_facts facts = learn(of_typical(300), &waited_for, 1);
     assert_false(admit_is_cpu_bound(facts, &none));
     assert_false(admit_is_cpu_bound(facts, &cpu));
@@ -239,6 +242,192 @@ static void seats_are_one_more_than_cpus_and_no_more_than_wanted(void **state)
     assert_int_equal(admit_seats(2, 65536), 3);
 }
 
+/* ---- memory ---- */
+
+static void the_most_of_the_last_runs_is_what_a_program_needs(void **state)
+{
+    (void)state;
+    struct admit_run run = {1, 1, 1, ADMIT_AT_ONCE, 160};
+    assert_int_equal(admit_need(0), 0);
+    assert_int_equal(admit_need(learn(0, &brief, 5)), 0);
+    admit_facts facts = admit_learn(learn(0, &computing, 3), &run);
+    assert_int_equal(admit_need(facts), 171);
+    assert_true(admit_is_cpu_bound(facts, &none));
+    assert_int_equal(admit_need(learn(facts, &brief, 9)), 171); /* nobody looked */
+    run.peak = 80;
+    facts = admit_learn(facts, &run);
+    assert_int_equal(admit_need(facts), 160);
+    assert_int_equal(admit_need(learn(facts, &run, 100)), 86);
+    run.peak = 200;
+    assert_int_equal(admit_need(admit_learn(facts, &run)), 213);
+    run.peak = UINT_MAX;
+    assert_int_equal(admit_need(admit_learn(facts, &run)), 65535 + 65535 / 16 + 1);
+    assert_true(admit_is_cpu_bound(learn(0, &computing, 2) | UINT64_C(0xffff) << 48, &none));
+}
+
+static void who_needs_little_does_not_look_at_memory(void **state)
+{
+    (void)state;
+    assert_false(admit_looks_at_memory(0, false));
+    assert_true(admit_looks_at_memory(0, true));
+    assert_false(admit_looks_at_memory(2, true));
+    assert_true(admit_looks_at_memory(20, true));
+    assert_false(admit_looks_at_memory(20, false));
+    assert_true(admit_looks_at_memory(200, false));
+}
+
+/* Runs that have just begun, of the program that asks or of others. */
+static void add_runners(struct admit_memory *memory, int count, struct admit_runner runner)
+{
+    while (count--)
+        admit_gather(memory, &runner);
+}
+
+static enum admit_verdict now(const struct admit_memory *memory)
+{
+    return admit_memory_now(memory, 1000);
+}
+
+static void known_ones_run_as_many_as_fit(void **state)
+{
+    (void)state;
+    struct admit_memory memory = {.available = 580, .need = 190};
+    add_runners(&memory, 2, (struct admit_runner){.is_alike = true, .need = 190});
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE); /* 570 */
+    add_runners(&memory, 1, (struct admit_runner){.is_watched = true, .need = 190, .has = 170});
+    assert_int_equal(now(&memory), ADMIT_WAITS); /* and 20 */
+    memory.available = 590;
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+    memory.ahead = 1, memory.reserved = 1;
+    assert_int_equal(now(&memory), ADMIT_WAITS); /* until that one has its part */
+}
+
+static void an_unknown_program_without_siblings_starts(void **state)
+{
+    (void)state;
+    struct admit_memory memory = {.available = 0};
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+    add_runners(&memory, 9, (struct admit_runner){.need = 500});
+    memory.ahead = 3;
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+}
+
+static void of_unknown_siblings_two_run_at_once_where_memory_is_tight(void **state)
+{
+    (void)state;
+    for (unsigned had = 0; had <= 200; had += 50) {
+        struct admit_memory memory = {.available = 560 - had};
+        const struct admit_runner growing = {.is_alike = true, .is_watched = true, .has = had};
+        add_runners(&memory, 1, growing);
+        assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+        add_runners(&memory, 1, growing);
+        assert_int_equal(now(&memory), ADMIT_WAITS);
+    }
+    struct admit_memory ample = {.available = 20000};
+    add_runners(&ample, 18, (struct admit_runner){.is_alike = true});
+    assert_int_equal(now(&ample), ADMIT_AT_ONCE);
+    add_runners(&ample, 1, (struct admit_runner){.is_alike = true});
+    assert_int_equal(now(&ample), ADMIT_WAITS);
+    assert_int_equal(admit_guess(&ample), 1024);
+}
+
+static void who_does_not_grow_any_more_has_what_it_needs(void **state)
+{
+    (void)state;
+    struct admit_runner runner = {.is_alike = true, .is_watched = true, .has = 20, .flat_cpu_ms = 199};
+    struct admit_memory memory = {.available = 400};
+    add_runners(&memory, 4, runner);
+    assert_int_equal(now(&memory), ADMIT_WAITS);
+    runner.flat_cpu_ms = 200;
+    memory = (struct admit_memory){.available = 400};
+    add_runners(&memory, 4, runner);
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+    assert_int_equal(admit_guess(&memory), 190); /* still half: it has not said what it needs */
+    runner.asleep_ms = 30;
+    add_runners(&memory, 1, runner);
+    assert_int_equal(admit_guess(&memory), 40); /* it has */
+    /* One that has more goes before. */
+    add_runners(&memory, 1, (struct admit_runner){.is_alike = true, .is_watched = true, .has = 60});
+    assert_int_equal(admit_guess(&memory), 120);
+}
+
+static void known_ones_are_believed_to_grow_for_longer(void **state)
+{
+    (void)state;
+    struct admit_runner runner = {.is_watched = true, .need = 190, .has = 20, .asleep_ms = 10000};
+    const unsigned expected[] = {170, 85, 42, 21};
+    for (unsigned i = 0; i < 4; i++) {
+        struct admit_memory memory = {.available = 190 + expected[i], .need = 190};
+        runner.flat_cpu_ms = i * 1000 + 999;
+        add_runners(&memory, 1, runner);
+        assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+        memory.available--;
+        assert_int_equal(now(&memory), ADMIT_WAITS);
+    }
+}
+
+static void nobody_waits_for_who_makes_no_progress_nor_without_a_bound(void **state)
+{
+    (void)state;
+    struct admit_memory memory = {.available = 100, .need = 190};
+    assert_int_equal(now(&memory), ADMIT_ANYWAY); /* nobody else */
+    add_runners(&memory, 1, (struct admit_runner){.need = 190});
+    assert_int_equal(now(&memory), ADMIT_WAITS);
+    memory.quiet_ms = 149, memory.still_ms = 59999, memory.waited_ms = 599999;
+    assert_int_equal(now(&memory), ADMIT_WAITS);
+    struct admit_memory quiet = memory, still = memory, old = memory;
+    quiet.quiet_ms++, still.still_ms++, old.waited_ms++;
+    assert_int_equal(now(&quiet), ADMIT_ANYWAY);
+    assert_int_equal(now(&still), ADMIT_ANYWAY);
+    assert_int_equal(now(&old), ADMIT_ANYWAY);
+    quiet.ahead = still.ahead = old.ahead = 1; /* whose turn it is first; but for the last bound */
+    assert_int_equal(now(&quiet), ADMIT_WAITS);
+    assert_int_equal(now(&still), ADMIT_WAITS);
+    assert_int_equal(now(&old), ADMIT_ANYWAY);
+}
+
+static void who_needs_a_small_part_starts(void **state)
+{
+    (void)state;
+    struct admit_memory memory = {.available = 6400, .need = 200, .ahead = 1, .reserved = UINT_MAX};
+    add_runners(&memory, 1, (struct admit_runner){.need = 100000});
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+    memory.need = 201;
+    assert_int_equal(now(&memory), ADMIT_WAITS);
+    memory.available = 0;
+    memory.need = 8;
+    assert_int_equal(now(&memory), ADMIT_AT_ONCE);
+    /* What an unknown one needs is not small because there is little. */
+    struct admit_memory unknown = {.available = 0};
+    add_runners(&unknown, 3, (struct admit_runner){.is_alike = true, .is_watched = true, .has = 2});
+    assert_int_equal(now(&unknown), ADMIT_WAITS);
+}
+
+/* Whatever the table and /proc say: the bounds hold. */
+static void any_memory_can_be_read(void **state)
+{
+    (void)state;
+    uint64_t word = 88172645463325252u;
+    for (int i = 0; i < 100000; i++) {
+        struct admit_memory memory = {.available = (unsigned)word, .need = (unsigned)(word >> 32)};
+        for (int j = 0; j < 4; j++) {
+            word ^= word << 13, word ^= word >> 7, word ^= word << 17;
+            add_runners(&memory, 1,
+                        (struct admit_runner){.is_alike = word & 1,
+                                              .is_watched = word & 2,
+                                              .need = word & 4 ? (unsigned)(word >> 8) : 0,
+                                              .has = word & 8 ? (unsigned)(word >> 24) : UINT_MAX,
+                                              .flat_cpu_ms = (unsigned)(word >> 32),
+                                              .asleep_ms = word & 16 ? (unsigned)(word >> 16) : 0});
+        }
+        memory.reserved = (unsigned)(word >> 20);
+        memory.quiet_ms = 150;
+        assert_int_not_equal(now(&memory), ADMIT_WAITS);
+        memory.quiet_ms = 0, memory.ahead = 1, memory.waited_ms = UINT_MAX;
+        assert_int_not_equal(now(&memory), ADMIT_WAITS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +448,16 @@ int main(void)
         cmocka_unit_test(programs_that_wait_for_each_other_are_not_held_back_for_a_while),
         cmocka_unit_test(nobody_waits_for_those_who_sit_for_long),
         cmocka_unit_test(seats_are_one_more_than_cpus_and_no_more_than_wanted),
+        cmocka_unit_test(the_most_of_the_last_runs_is_what_a_program_needs),
+        cmocka_unit_test(who_needs_little_does_not_look_at_memory),
+        cmocka_unit_test(known_ones_run_as_many_as_fit),
+        cmocka_unit_test(an_unknown_program_without_siblings_starts),
+        cmocka_unit_test(of_unknown_siblings_two_run_at_once_where_memory_is_tight),
+        cmocka_unit_test(who_does_not_grow_any_more_has_what_it_needs),
+        cmocka_unit_test(known_ones_are_believed_to_grow_for_longer),
+        cmocka_unit_test(nobody_waits_for_who_makes_no_progress_nor_without_a_bound),
+        cmocka_unit_test(who_needs_a_small_part_starts),
+        cmocka_unit_test(any_memory_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "shim/domain/capacity.h"
+#include "shim/domain/memory.h"
 
 /* ---- a tree: a directory of its own for each test ---- */
 
@@ -630,9 +631,81 @@ static void the_machine_itself_can_be_read(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
 
+/* ---- memory ---- */
+
+#define MEMORY_V1 "36 31 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+#define MEMINFO "MemTotal:       8000000 kB\nMemFree:          123456 kB\nMemAvailable:    4194304 kB\n"
+
+static unsigned available(uint32_t *scope)
+{
+    struct memory where;
+    memory_find(tree, &where);
+    return memory_available(tree, &where, scope);
+}
+
+static void assert_available(unsigned mib, bool in_cgroup)
+{
+    uint32_t scope;
+    assert_int_equal(available(&scope), mib);
+    assert_int_equal(scope != 0, in_cgroup);
+}
+
+static void nobody_says_how_much_memory_there_is(void **state)
+{
+    (void)state;
+    assert_available(UINT_MAX, false);
+    put("/proc/meminfo", MEMINFO);
+    assert_available(4096, false);
+    put("/proc/meminfo", "MemAvailable: much\n");
+    assert_available(UINT_MAX, false);
+}
+
+static void memory_is_the_least_of_all_cgroups_v2(void **state)
+{
+    (void)state;
+    uint32_t inner, outer;
+    put("/proc/meminfo", MEMINFO);
+    put("/proc/self/cgroup", "0::/a/b\n");
+    put("/proc/self/mountinfo", MOUNT_OTHER MOUNT_V2);
+    assert_available(4096, false);
+    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    put("/sys/fs/cgroup/a/memory.max", "1073741824\n");
+    put("/sys/fs/cgroup/a/memory.current", "629145600\n");
+    put("/sys/fs/cgroup/a/memory.stat", "anon 1\nfile 209715200\ninactive_file 104857600\nactive_file 7\n");
+    assert_available(1024 - 600 + 100, true);
+    available(&outer);
+    put("/sys/fs/cgroup/a/b/memory.high", "104857600\n");
+    put("/sys/fs/cgroup/a/b/memory.current", "31457280\n"); /* no memory.stat */
+    assert_available(70, true);
+    available(&inner);
+    assert_int_not_equal(inner, outer);
+    put("/sys/fs/cgroup/a/b/memory.current", "999999999\n");
+    assert_available(0, true);
+    put("/sys/fs/cgroup/a/b/memory.high", "1e9\n");
+    assert_available(524, true);
+}
+
+static void memory_is_the_least_of_all_cgroups_v1(void **state)
+{
+    (void)state;
+    put("/proc/meminfo", MEMINFO);
+    put("/proc/self/cgroup", "4:memory:/job\n1:cpu:/\n0::/\n");
+    put("/proc/self/mountinfo", MEMORY_V1 MOUNT_V2);
+    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "587202560\n");
+    put("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "104857600\n");
+    put("/sys/fs/cgroup/memory/job/memory.stat", "inactive_file 1\ntotal_inactive_file 20971520\n");
+    assert_available(480, true);
+    put("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "-1\n");
+    assert_available(4096, false);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(nobody_says_how_much_memory_there_is),
+        TEST(memory_is_the_least_of_all_cgroups_v2),
+        TEST(memory_is_the_least_of_all_cgroups_v1),
         TEST(fractions_are_rounded_down_to_at_least_one_cpu),
         TEST(the_period_counts),
         TEST(the_last_line_needs_no_newline),

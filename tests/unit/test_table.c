@@ -63,12 +63,17 @@ static void the_layout_is_that_of_its_version(void **state)
     FIELD(struct table_row, want, 128, 160);
     FIELD(struct table_row, session, 288, 4);
     FIELD(struct table_row, wake, 292, 4);
+    FIELD(struct table_row, room, 296, 8);
+    FIELD(struct table_row, need, 304, 4);
+    FIELD(struct table_row, scope, 308, 4);
+    FIELD(struct table_row, asked, 312, 4);
     FIELD(struct turn_want, share, 0, 136);
     FIELD(struct turn_want, region_ns, 136, 4);
     FIELD(struct turn_want, gap_ns, 140, 4);
     FIELD(struct turn_want, service_us, 144, 8);
     FIELD(struct turn_want, niceness, 152, 1);
     FIELD(struct turn_want, waits, 153, 1);
+    FIELD(struct turn_want, is_crowded, 154, 1);
     FIELD(struct share_want, cpus, 0, 128);
     FIELD(struct share_want, demand, 128, 4);
     FIELD(struct share_want, wish, 132, 4);

@@ -102,6 +102,12 @@ static const char *seat_of(const struct table_row *row)
     return names[row->seat & SEAT_MASK];
 }
 
+static const char *memory_of(const struct table_row *row)
+{
+    static const char *const names[] = {"-", "in line", "counted", "-"};
+    return names[row->room & SEAT_MASK];
+}
+
 static json_t *describe(const struct table *table, unsigned index, const struct share_set *members)
 {
     const struct table_row *row = &table->row[index];
@@ -109,12 +115,12 @@ static json_t *describe(const struct table *table, unsigned index, const struct 
     memcpy(name, row->name, TABLE_NAME);
     const struct share_want *want = &row->want.share;
     uint32_t most = want->wish > want->demand ? want->wish : want->demand;
-    return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:i, s:i, s:i, s:I}", "pid",
+    return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:I}", "pid",
                             (int)(uint32_t)row->owner, "program", json_text(name), "mode", "managed", "demand",
                             (int)want->demand, "wish", (int)most, "turn", turn_of(table, index, members), "leads",
-                            leader_of(table) == index && want->demand, "seat", seat_of(row), "running",
-                            (int)row->running, "parked", (int)row->parked, "downgrades", (int)row->downgrades,
-                            "waited_ms", (json_int_t)row->waited_ms));
+                            leader_of(table) == index && want->demand, "seat", seat_of(row), "memory", memory_of(row),
+                            "running", (int)row->running, "parked", (int)row->parked, "downgrades",
+                            (int)row->downgrades, "waited_ms", (json_int_t)row->waited_ms));
 }
 
 static json_t *list_members(const struct table *table)
@@ -143,9 +149,8 @@ static const struct argp_option options[] = {
 
 static const struct argp argp = {
     .options = options,
-    .doc =
-        "Lists the programs that share the CPUs with each other: those that have made threads or a team, or that are "
-        "known to compute.",
+    .doc = "Lists the programs that share the CPUs with each other: those that have made threads or a team, that are "
+           "known to compute, or whose memory is looked at.",
 };
 
 /* A program may call itself anything: what a terminal would obey becomes '?', as ps(1) does it. */
