@@ -2,7 +2,7 @@
 import os
 
 from benchlib.inputs import NUMPY, NUMPY_PATH, OPENBLAS, PYTHON_POOL, PYTHON_THREADS
-from benchlib.kinds import Case, shell
+from benchlib.kinds import Case, Row, shell
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "tests", "programs")
 
@@ -45,14 +45,15 @@ def cases(build, gromacs):
              lambda preload: [forking, preload, "postgres", "2"], inside=True, preload_by_argument=True,
              needs=["/usr/lib/postgresql"]),
         # The first round, which does not count, is what the others know the programs from.
-        Case("build", ["make -j32 of 60 C files", "the same: memory of all its processes at once, at most"],
+        Case("build", ["make -j32 of 60 C files", Row("the same: memory of all its processes at once, at most", "bytes")],
              lambda preload: [tree, preload, "build", "60", "32"], inside=True, preload_by_argument=True,
-             unit=["ns", "bytes"], needs=["make", "gcc"]),
-        Case("pool", ["python3, a pool of 32 processes that compute half a second each, UNIRUN_CPU_BOUND=1", "the same: how often they were switched"],
-             lambda preload: [tree, preload, "pool", "32", "32"], inside=True, preload_by_argument=True,
-             unit=["ns", "times"]),
-        Case("memory", ["resident memory after 10,000 threads, 64 alive at a time", "the same, 1.5 s later"],
-             lambda _: [memory, "64", "10000"], inside=True, unit="bytes"),
+             needs=["make", "gcc"]),
+        Case("pool", ["python3, a pool of 32 processes that compute half a second each, UNIRUN_CPU_BOUND=1",
+                      Row("the same: how often they were switched", "times")],
+             lambda preload: [tree, preload, "pool", "32", "32"], inside=True, preload_by_argument=True),
+        Case("memory", [Row("resident memory after 10,000 threads, 64 alive at a time", "bytes"),
+                        Row("the same, 1.5 s later", "bytes")],
+             lambda _: [memory, "64", "10000"], inside=True),
         Case("xz", ["xz -T2, 20 MB"], shell("seq 2700000 | xz -0 -T2 >/dev/null"), needs=["xz"]),
         Case("sort", ["sort --parallel=2, 20 MB"], shell("seq 2700000 | sort --parallel=2 >/dev/null")),
         Case("python-pool", ["python3, 4 threads that compress 40 MB"],
@@ -64,12 +65,11 @@ def cases(build, gromacs):
              prepare=gromacs.prepare),
         Case("numpy-alone", ["NumPy on OpenBLAS-OpenMP, products of 128 x 128"],
              lambda _: ["env", f"LD_LIBRARY_PATH={OPENBLAS}-openmp"] + NUMPY, needs=[NUMPY_PATH, f"{OPENBLAS}-openmp"]),
-        Case("share", ["of the regions of two equal programs in 2 s, the first one's"],
-             lambda preload: [turns, preload, "share", regions], inside=True, preload_by_argument=True, unit="percent",
-             as_is=True),
-        Case("ends-inside", ["a short program, while one that has its turn is killed", "the same, stopped"],
-             lambda preload: [turns, preload, "ends", work, hold], inside=True, preload_by_argument=True, needs=[work],
-             as_is=True),
+        Case("share", [Row("of the regions of two equal programs in 2 s, the first one's", "percent", True)],
+             lambda preload: [turns, preload, "share", regions], inside=True, preload_by_argument=True),
+        Case("ends-inside", [Row("a short program, while one that has its turn is killed", "ns", True),
+                             Row("the same, stopped", "ns", True)],
+             lambda preload: [turns, preload, "ends", work, hold], inside=True, preload_by_argument=True, needs=[work]),
     ] + [
         Case(f"quota-{percent}", [f"NumPy in a cgroup with a quota of {percent / 100} CPUs"],
              lambda preload, percent=percent: [quota, preload, str(percent)] + NUMPY, inside=True,

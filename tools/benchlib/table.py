@@ -7,12 +7,13 @@ UNITS = {
     "bytes": (("MB", 1e6), ("kB", 1e3), ("bytes", 1)),
     "percent": (("%", 1),),
     "times": (("", 1),),
+    "count": (("", 1),),
 }
 
 
 def measure(case, wanted, rounds):
-    """For each of the case's titles {variant: [its figure in each round]}, after one round that does not count."""
-    figures = [{name: [] for name in wanted} for _ in case.titles]
+    """For each of the case's rows {variant: [its figure in each round]}, after one round that does not count."""
+    figures = [{name: [] for name in wanted} for _ in case.rows]
     order = list(wanted)
     if case.prepare:
         case.prepare()
@@ -26,45 +27,63 @@ def measure(case, wanted, rounds):
     return figures
 
 
+def ratios_of(values, base):
+    return [value / first for value, first in zip(values, base) if value is not None and first]
+
+
+def quartiles_of(values):
+    return statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+
+
 def summarize(figure, base):
+    """Of each variant; a run may have had no such figure. `base` is what the others are compared to."""
     result = {}
     for name, values in figure.items():
-        ratios = [value / plain for value, plain in zip(values, figure[base])]
-        quartiles = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else [ratios[0]] * 3
+        known, ratios = [value for value in values if value is not None], ratios_of(values, base)
+        quartiles = quartiles_of(ratios) if ratios else None
         result[name] = {
-            "median": statistics.median(values),
-            "ratio": statistics.median(ratios),
-            "ratio_quartiles": [quartiles[0], quartiles[2]],
-            "ratio_worst": max(ratios),
+            "median": statistics.median(known) if known else None,
+            "ratio": quartiles and quartiles[1],
+            "ratio_quartiles": quartiles and [quartiles[0], quartiles[2]],
+            "ratio_worst": max(ratios, default=None),
             "runs": values,
         }
     return result
 
 
 def human(value, unit):
+    if unit == "count":
+        return f"{value:,.0f}"
     name, size = next(((name, size) for name, size in UNITS[unit] if value >= size), UNITS[unit][-1])
-    return f"{value / size:.3g} {name}"
+    return f"{value / size:.3g} {name}".rstrip()
 
 
-def row(title, case, unit, summary):
+def cell(summary, row, with_worst):
+    if summary["median"] is None:
+        return "–"
+    if row.as_is:
+        known = [value for value in summary["runs"] if value is not None]
+        middle, least, most = (human(value, row.unit) for value in (summary["median"], min(known), max(known)))
+        return f"{middle} ({least}–{most})"
+    worst = f", worst {summary['ratio_worst']:.2f}" if with_worst else ""
+    return f"{summary['ratio']:.2f} ({summary['ratio_quartiles'][0]:.2f}–{summary['ratio_quartiles'][1]:.2f}{worst})"
+
+
+def line(row, summary, with_worst):
     base, *others = summary.values()
-    cells = [human(base["median"], unit)]
-    for s in others:
-        if case.as_is:
-            middle, least, most = (human(value, unit) for value in (s["median"], min(s["runs"]), max(s["runs"])))
-            cells.append(f"{middle} ({least}–{most})")
-            continue
-        worst = f", worst {s['ratio_worst']:.2f}" if case.with_worst else ""
-        cells.append(f"{s['ratio']:.2f} ({s['ratio_quartiles'][0]:.2f}–{s['ratio_quartiles'][1]:.2f}{worst})")
-    return "| " + " | ".join([title] + cells) + " |"
+    cells = [row.title, "–" if base["median"] is None else human(base["median"], row.unit)]
+    return "| " + " | ".join(cells + [cell(other, row, with_worst) for other in others]) + " |"
 
 
 def report(case, wanted, rounds):
     """Measures a case and prints its rows; its figures."""
-    figures = []
-    units = [case.unit] * len(case.titles) if isinstance(case.unit, str) else case.unit
-    for title, unit, figure in zip(case.titles, units, measure(case, wanted, rounds)):
-        summary = summarize(figure, next(iter(wanted)))
-        print(row(title, case, unit, summary), flush=True)
-        figures.append({"title": title, "unit": unit, "variants": summary})
-    return figures
+    result, first = [], next(iter(wanted))
+    figures = measure(case, wanted, rounds)
+    for row, figure in zip(case.rows, figures):
+        base = figures[row.over] if row.over is not None else figure
+        summary = summarize(figure, base[first])
+        if all(variant["median"] is None for variant in summary.values()):
+            continue  # its programs do not say
+        print(line(row, summary, case.with_worst), flush=True)
+        result.append({"title": row.title, "unit": row.unit, "variants": summary})
+    return result
