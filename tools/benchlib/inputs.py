@@ -1,5 +1,6 @@
 """What the programs are given to do."""
 import os
+import random
 import subprocess
 
 PYTHON_THREADS = """
@@ -32,6 +33,7 @@ HistGradientBoostingClassifier(max_iter=300, random_state=1).fit(x, x.sum(axis=1
 """
 
 COUNTING = "for _ in range(8000000): pass"
+COUNTING_ON = "while True: pass"
 
 NUMPY = ["/usr/bin/python3", "-c", NUMPY_PRODUCTS]
 NUMPY_PATH = "/usr/lib/python3/dist-packages/numpy"
@@ -75,9 +77,30 @@ ld-seed = 1
             subprocess.run(["gmx", "-quiet"] + command, cwd=self.folder, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, check=True)
 
-    def run(self, pin):
-        return ["gmx", "-quiet", "mdrun", "-s", self.input, "-ntmpi", "1", "-ntomp", "2", "-pin", pin, "-reprod"]
+    def run(self, pin, threads=2):
+        return ["gmx", "-quiet", "mdrun", "-s", self.input, "-ntmpi", "1", "-ntomp", str(threads), "-pin", pin, "-reprod"]
 
     def run_alone(self, _):
         files = ["-nobackup", "-deffnm", os.path.join(self.folder, "alone")]
         return ["/bin/sh", "-c", 'exec "$@" 2>/dev/null', "sh"] + self.run("on") + files
+
+
+class Iqtree:
+    """The likeliest tree of DNA sequences, which are made in `folder`: each is a changed copy of an earlier one."""
+
+    SEQUENCES, SITES, CHANGES = 16, 2000, 0.1
+
+    def __init__(self, folder):
+        self.input = os.path.join(folder, "sequences.fasta")
+
+    def prepare(self):
+        chance = random.Random(1)
+        sequences = [chance.choices("ACGT", k=self.SITES)]
+        while len(sequences) < self.SEQUENCES:
+            sequences.append([chance.choice("ACGT") if chance.random() < self.CHANGES else site
+                              for site in chance.choice(sequences)])
+        with open(self.input, "w", encoding="ascii") as out:
+            out.writelines(f">s{number}\n{''.join(sites)}\n" for number, sites in enumerate(sequences))
+
+    def run(self, threads):
+        return ["iqtree2", "-s", self.input, "-m", "GTR+G", "-T", str(threads), "-seed", "1", "-quiet", "-pre", "tree"]

@@ -212,7 +212,8 @@ class Service(Several):
     def figures(self, taken, ran):
         service, *batch = ran
         average = batch[0].taken / batch[0].regions if batch and batch[0].regions else None
-        return [figure or self.LONGEST * 1e9 for figure in (service.median, service.percentile, service.longest)] + [average]
+        latencies = service.median, service.percentile, service.longest
+        return [latency or self.LONGEST * 1e9 for latency in latencies] + [average]
 
 
 def longest(ran):
