@@ -15,7 +15,7 @@ MIXES = {
     "sparse": ("a region of 1 ms every 5 ms, for 3 s", "-w 1000 -p 4000 -d 3"),
     "sparse-short": ("a region of 0.2 ms every 0.5 ms, for 3 s", "-w 200 -p 300 -d 3"),
 }
-BURSTS = "-b 300 -w 1 -t 2 -p 4000 -n 100"
+BURSTS = "-b 300 -w 5 -t 2 -p 4000 -n 100"
 SERVICE, BATCH = "-w 300 -p 4700 -l -d 3", "-w 400000 -d 3"
 
 RUNTIMES = {"gnu": ("GNU OpenMP", "bench_mix"), "llvm": ("LLVM OpenMP", "bench_mix_llvm")}
