@@ -37,6 +37,7 @@ struct kind {
     bool gap_sleeps;  /* or computes, on one thread */
     double imbalance; /* of the parts of a region: this much more or less than their mean */
     ns arrives, dies; /* 0: it does not */
+    unsigned stream;  /* its random numbers */
     bool is_load;     /* computes all the time on one thread, and is not managed */
 };
 
@@ -66,6 +67,7 @@ struct program {
     double work; /* CPU time that a perfect machine would have needed for what it did */
     uint64_t latency[LATENCIES];
     ns longest_wait; /* for a turn */
+    ns longest_region;
 
     /* Its side of the protocol. */
     bool spins;

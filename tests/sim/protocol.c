@@ -150,7 +150,8 @@ static struct turn_verdict decide_and_join(struct world *world, struct program *
     struct domain *domain = world->domain;
     struct turn_verdict verdict = decide(world, program, ring, runs);
     bool takes_turns = verdict.way == TURN_RUN || verdict.way == TURN_WAIT;
-    if (takes_turns && !program->is_in_ring) {
+    bool begins_to_wait = verdict.way == TURN_WAIT && !program->is_waiting;
+    if (takes_turns && (!program->is_in_ring || begins_to_wait)) {
         const struct turn_table table = {domain->row, sizeof *domain->row, &domain->members, &domain->waiting};
         domain->row[program->index].service_us = turn_join(&table, ring, program->index);
         program->charged = world->machine.now;
@@ -203,12 +204,23 @@ static bool watch_leader(struct world *world, struct program *program, const str
     return false;
 }
 
+/* Threads that spin whatever they are told are parked while it is not their turn, by a signal. */
+static void park(struct world *world, struct program *program)
+{
+    for (unsigned i = 1; i < program->size && program->kind.waits == TURN_WAITS_SPIN; i++) {
+        struct mate *mate = &program->mate[i];
+        if (mate->phase == PHASE_DOCK && mate->thread.state != THREAD_BLOCKED)
+            machine_stop(&world->machine, &mate->thread);
+    }
+}
+
 static void wait_on(struct world *world, struct program *program, bool is_first)
 {
     if (!program->is_waiting)
         world->domain->epoch += is_first;
     program->is_waiting = true;
     program->is_running = false;
+    park(world, program);
     share_add(&world->domain->waiting, program->index);
     machine_set_timer(&world->machine, program->index, world->machine.now + (is_first ? POLL : NAP));
 }
