@@ -3,9 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tests/sim/random.h"
-
-enum { SLICE = 3000000, TICK = 1000000, EVENING_OUT = 4000000 };
+enum { SLICE = 3000000, EVENING_OUT = 4000000 };
 
 double machine_weight(int niceness)
 {
@@ -133,18 +131,12 @@ static void plan(struct machine *machine, struct cpu *cpu)
     schedule(&machine->agenda, (unsigned)(cpu - machine->cpu), when);
 }
 
-/* Ends with a tick of the clock, somewhere in it: without that, constant lengths fall into step with the slices. */
-static ns slice_of(struct machine *machine)
-{
-    return SLICE - TICK / 2 + (ns)random_below(&machine->dice, TICK);
-}
-
 static void run_thread(struct machine *machine, struct cpu *cpu, struct thread *thread, ns delay)
 {
     unsigned index = (unsigned)(cpu - machine->cpu);
     cpu->current = thread;
     cpu->since = machine->now + delay;
-    cpu->slice_end = cpu->since + slice_of(machine);
+    cpu->slice_end = cpu->since + SLICE;
     machine->idle[index / 64] &= ~(UINT64_C(1) << index % 64);
     thread->state = THREAD_RUNNING;
     thread->cpu = index;
@@ -214,7 +206,7 @@ static void run_next(struct machine *machine, struct cpu *cpu)
 static void yield(struct machine *machine, struct cpu *cpu)
 {
     struct thread *next = furthest_behind(cpu, MACHINE_CPUS);
-    cpu->slice_end = machine->now + slice_of(machine);
+    cpu->slice_end = machine->now + SLICE;
     if (!next || next->vruntime >= cpu->current->vruntime)
         return;
     enqueue(machine, cpu, cpu->current);
@@ -368,7 +360,7 @@ static void even_out(struct machine *machine)
 void machine_start(struct machine *machine, unsigned cpus, unsigned timers)
 {
     struct agenda *agenda = &machine->agenda;
-    *machine = (struct machine){.cpus = cpus, .dice = random_seed(cpus, 0)};
+    *machine = (struct machine){.cpus = cpus};
     agenda->count = cpus + 1 + timers;
     agenda->heap = calloc(agenda->count, sizeof *agenda->heap);
     agenda->place = calloc(agenda->count, sizeof *agenda->place);

@@ -72,7 +72,6 @@ struct machine {
     uint64_t idle[MACHINE_WORDS];
     struct agenda agenda;
     unsigned evened;
-    uint64_t dice;
     uint64_t switches, events;
     void (*step)(struct machine *, struct thread *); /* its piece is over: gives it another one, or blocks it */
     void (*ring)(struct machine *, unsigned timer);
