@@ -103,14 +103,18 @@ static void run_family(enum family family, uint64_t first, unsigned mixes)
     remark("%u of them are further behind the best than a tenth, %u than a third", behind, far_behind);
 }
 
+/* Turns alone come from the same function as the policy's: so what they are compared with is the ideal, too. */
 static void random_mixes(uint64_t first)
 {
     enum { MIXES = 60 };
     run_family(FAMILY_ALIKE, first, MIXES);
-    check(behind <= MIXES / 20 && !far_behind, "programs that are alike: nearly always at most a tenth behind the best");
+    check(behind <= MIXES / 20 && !far_behind,
+          "programs that are alike: nearly always at most a tenth behind the best");
+    check(exp(logs[STRATEGY_POLICY]) >= 0.85, "programs that are alike: close to the ideal");
     check(!starved, "programs that are alike: nobody starves");
     run_family(FAMILY_DENSE, first, MIXES);
     check(behind <= MIXES / 20 && !far_behind, "regions back to back: nearly always at most a tenth behind the best");
+    check(exp(logs[STRATEGY_POLICY]) >= 0.9, "regions back to back: close to the ideal");
     check(!starved, "regions back to back: nobody starves");
     run_family(FAMILY_ANY, first, MIXES);
     double best = fmax(fmax(logs[STRATEGY_PLAIN], logs[STRATEGY_TURNS]), logs[STRATEGY_SHORT]);
