@@ -128,12 +128,18 @@ static bool can_take_turns(const volatile struct turn_want *want)
     return want->waits == TURN_WAITS_TOLD && is_dense(want) && (!want->is_crowded || spins_anyway(want, 2));
 }
 
-/* Turns are worth more to it than short waits. */
+/* What part of the time that it needs with short waits it would save by turns, in thousandths. */
+static unsigned gain_by_turns(const volatile struct turn_want *want)
+{
+    unsigned waits = 1000 - loss_by_waits(want), turns = 1000 - loss_by_turns(want);
+    if (want->waits == TURN_WAITS_SPIN)
+        return 1000;
+    return can_take_turns(want) && turns > waits ? 1000 - 1000 * waits / turns : 0;
+}
+
 static bool needs_turns(const volatile struct turn_want *want)
 {
-    if (want->waits == TURN_WAITS_SPIN)
-        return true;
-    return can_take_turns(want) && loss_by_waits(want) >= loss_by_turns(want) + WORTH;
+    return gain_by_turns(want) >= WORTH;
 }
 
 /* ---- who is in whose way ---- */
@@ -175,10 +181,8 @@ static struct need need_of(const struct turn_table *table, const struct share_se
     struct need need = {{{{0}}}};
     for (unsigned i = share_next(rivals, 0); i < SHARE_MEMBERS; i = share_next(rivals, i + 1)) {
         const volatile struct turn_want *want = want_of(table, i);
-        if (want->niceness != niceness || !needs_turns(want))
-            continue;
-        unsigned loss = want->waits == TURN_WAITS_SPIN ? 1000 : loss_by_waits(want);
-        for (unsigned level = 0; level < LEVELS && (level + 1) * WORTH <= loss; level++)
+        unsigned gain = want->niceness == niceness ? gain_by_turns(want) : 0;
+        for (unsigned level = 0; level < LEVELS && (level + 1) * WORTH <= gain; level++)
             add_cpus(&need.cpus[level], &want->share);
     }
     return need;

@@ -134,16 +134,16 @@ static void add_delay(int tid, void *arg)
 static void read_delays(struct measured *measured, int64_t wall, int64_t now)
 {
     const struct delays before = measured->delays;
-    struct delays delays = {.thread = &slot, .has_turn = load_relaxed(&team.has_turn)};
+    struct delays delays = {.thread = &slot, .turn = load_relaxed(&team.turn_began)};
     measured->delays.thread = NULL;
-    if (load_relaxed(&team.is_contended) && !delays.has_turn)
+    if (load_relaxed(&team.is_contended) && !delays.turn)
         return;
     add_delay(os_tid(), &delays);
     pool_each_pooled(add_delay, &delays);
     measured->delays = delays;
-    if (before.thread == delays.thread && before.threads == delays.threads && before.has_turn == delays.has_turn &&
+    if (before.thread == delays.thread && before.threads == delays.threads && before.turn == delays.turn &&
         delays.sum >= before.sum)
-        turn_notice_delay(&measured->crowd, delays.sum - before.sum, (uint64_t)wall, delays.has_turn, now);
+        turn_notice_delay(&measured->crowd, delays.sum - before.sum, (uint64_t)wall, delays.turn, now);
 }
 
 static bool refresh(struct table_row *row, int64_t now)

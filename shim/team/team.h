@@ -33,7 +33,7 @@ struct measured {
     struct delays {
         const void *thread; /* by which thread (its slot), */
         unsigned threads;   /* for how many, */
-        bool has_turn;      /* and whether in a turn */
+        int64_t turn;       /* and in which turn, by when it began; 0: in none */
         uint64_t sum;       /* how long they had waited for CPUs until then, all together */
     } delays;
     struct turn_crowd crowd;
@@ -47,9 +47,9 @@ union team {
         uint64_t granted;
         uint32_t tick_mask; /* a tick is due when the count of regions has none of these bits */
         bool waits_are_short;
-        bool is_contended, has_turn; /* when we last looked */
-        int64_t turn_began;          /* 0: no turn of ours has, since the last one was counted */
-        unsigned share;              /* of malleable gangs, under `granted` */
+        bool is_contended;  /* when we last looked */
+        int64_t turn_began; /* 0: no turn of ours has, since the last one was counted */
+        unsigned share;     /* of malleable gangs, under `granted` */
         struct measured measured;
         struct seen seen[TABLE_ROWS];
     };

@@ -210,7 +210,6 @@ static void take(struct gang *gang, uint64_t turn, int64_t now, const struct vie
     bool is_last = view->verdict.way == TURN_RUN && leader_of(turn) == place.index && turn & TURN_ENDING;
     store_relaxed(&team.waits_are_short, view->verdict.way == TURN_GIVE_WAY || is_last);
     store_relaxed(&team.is_contended, view->verdict.contended);
-    store_relaxed(&team.has_turn, view->verdict.way == TURN_RUN);
     if (view->verdict.way != TURN_RUN)
         store_relaxed(&team.turn_began, 0);
     else if (!load_relaxed(&team.turn_began))

@@ -10,7 +10,6 @@
  * A region's work is the same however many threads the team has: as many parts as there are CPUs. How many steps a
  * microsecond has is what STEPS_PER_MICROSECOND in the environment says; who has to find it out itself, while others
  * run, may find too few. */
-#define _GNU_SOURCE
 #include "bench_seen.h"
 #include <omp.h>
 #include <stdbool.h>

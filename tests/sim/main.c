@@ -1,15 +1,17 @@
-/* sim table                  what each strategy makes of the named mixes, as a table in Markdown
- * sim calibration            the model beside what was measured on a real machine
- * sim properties [SEED...]   what must hold in random mixes; TAP */
+/* sim table               what each strategy makes of the named mixes, as a table in Markdown
+ * sim calibration         the model beside what was measured on a machine of two CPUs
+ * sim properties [SEED]   what must hold, in random mixes from this seed on; TAP */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/measure.h"
-
-static const char *const strategy_name[] = {"plain", "turns alone", "short waits alone", "one thread each", "policy"};
+#include "tests/sim/properties.h"
 
 static struct mix mix;
+static struct result result;
+
+/* ---- the table ---- */
 
 static void print_time(ns time)
 {
@@ -21,13 +23,12 @@ static void print_time(ns time)
 
 static void print_row(enum strategy strategy)
 {
-    static struct result result;
+    static const char *const name[] = {"plain", "turns alone", "short waits alone", "one thread each", "policy"};
     measure(&result, &mix, strategy, 1);
-    printf("| %s | %s | %.2f | %.2f |", mix.name, strategy_name[strategy], result.work, result.fairness);
+    printf("| %s | %s | %.2f | %.2f |", strategy ? "" : mix.name, name[strategy], result.work, result.fairness);
     print_time(result.p50);
     print_time(result.p99);
     printf(" %.0f |\n", result.switches);
-    fflush(stdout);
 }
 
 static int table(void)
@@ -40,53 +41,60 @@ static int table(void)
     return 0;
 }
 
-/* ---- properties ---- */
+/* ---- calibration ---- */
 
-static unsigned tests, failures;
-
-static void check(bool is_so, const char *name)
+static double regions_in(ns time, unsigned programs, ns region, ns gap, bool is_loaded, enum strategy strategy)
 {
-    printf("%sok %u %s\n", is_so ? "" : "not ", ++tests, name);
-    failures += !is_so;
-    fflush(stdout);
+    mix_start(&mix, "", 2, time);
+    struct kind kind = kind_of(2, 2, region, gap);
+    mix_add(&mix, programs, kind);
+    kind.is_load = true;
+    mix_add(&mix, is_loaded, kind);
+    measure(&result, &mix, strategy, 1);
+    double regions = 0;
+    for (unsigned i = 0; i < programs; i++)
+        regions += (double)result.regions[i];
+    return regions;
 }
 
-static int explore(int seeds, char **seed)
+/* How much longer it takes than alone; of two programs, than one after the other. */
+static void print_calibration(const char *what, unsigned programs, ns region, ns gap, bool is_loaded,
+                              const char *measured)
 {
-    static struct result result[STRATEGIES];
-    for (int i = 0; i < seeds; i++) {
-        static const unsigned cpus[] = {2, 2, 4, 8, 16};
-        uint64_t number = strtoull(seed[i], NULL, 0);
-        mix_random(&mix, number, cpus[number % 5], 5);
-        double best = 0;
-        for (enum strategy strategy = 0; strategy < STRATEGIES; strategy++) {
-            measure(&result[strategy], &mix, strategy, number);
-            if (strategy <= STRATEGY_SHORT && result[strategy].work > best)
-                best = result[strategy].work;
-        }
-        double policy = result[STRATEGY_POLICY].work;
-        printf("%s %s: plain %.3f turns %.3f short %.3f one %.3f policy %.3f (%.2f) least %.3f\n",
-               policy < 0.9 * best ? "BAD" : "   ", mix.name, result[0].work, result[1].work, result[2].work,
-               result[3].work, policy, policy / best, result[4].least);
-        for (unsigned j = 0; policy < 0.9 * best && j < mix.programs; j++) {
-            const struct kind *k = &mix.kind[j];
-            printf("      %u of %u cpus%s, region %lld us (%d) gap %lld us (%d)%s nice %d waits %d imb %.2f from %lld "
-                   "to %lld: plain %.3f turns %.3f short %.3f policy %.3f\n",
-                   k->size, program_cpus(k), k->is_load ? " load" : "", (long long)k->region.mean / 1000,
-                   k->region.spread, (long long)k->gap.mean / 1000, k->gap.spread, k->gap_sleeps ? " sleeps" : "",
-                   k->niceness, k->waits, k->imbalance, (long long)k->arrives / MS, (long long)k->dies / MS,
-                   result[0].progress[j], result[1].progress[j], result[2].progress[j], result[4].progress[j]);
-        }
+    ns time = 1000 * MS;
+    double alone = regions_in(time, 1, region, gap, false, STRATEGY_PLAIN);
+    printf("| %s | %s |", what, measured);
+    for (enum strategy strategy = STRATEGY_PLAIN; strategy <= STRATEGY_SHORT; strategy++) {
+        double together = regions_in(time, programs, region, gap, is_loaded, strategy);
+        printf(" %.2f |", alone / (together + 1e-3));
     }
+    putchar('\n');
+}
+
+static int calibration(void)
+{
+    puts("| programs of 2 threads on 2 CPUs | measured: plain, turns, short waits | plain | turns | short waits |\n"
+         "| --- | --- | --- | --- | --- |");
+    print_calibration("one, empty regions", 1, 0, 0, false, "1, –, 13");
+    print_calibration("two, 9 µs back to back", 2, 9 * US, 0, false, "> 50, 1.0, 1.2–1.4");
+    print_calibration("two, 40 µs back to back", 2, 40 * US, 0, false, "–, 1.0, 1.05");
+    print_calibration("two, 80 µs back to back", 2, 80 * US, 0, false, "–, 1.0, 1.0");
+    print_calibration("two, 200 µs, gaps of 200 µs", 2, 200 * US, 200 * US, false, "9.4, –, 0.75");
+    print_calibration("two, 1 ms, gaps of 1 ms", 2, MS, MS, false, "1.95, 1.0, 0.74");
+    print_calibration("one beside a busy loop, 20 µs back to back", 1, 20 * US, 0, true, "3.4, –, 2.3");
+    print_calibration("one beside a busy loop, empty regions", 1, 0, 0, true, "3–4.4, –, 8");
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "table") == 0)
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "table") == 0)
         return table();
-    if (argc > 2 && strcmp(argv[1], "explore") == 0)
-        return explore(argc - 2, argv + 2);
-    fputs("usage: sim table | calibration | properties [SEED...]\n", stderr);
+    if (strcmp(what, "calibration") == 0)
+        return calibration();
+    if (strcmp(what, "properties") == 0)
+        return properties(argc > 2 ? strtoull(argv[2], NULL, 0) : 1);
+    fputs("usage: sim table | calibration | properties [SEED]\n", stderr);
     return 2;
 }

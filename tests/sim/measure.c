@@ -140,7 +140,7 @@ static void sum_up(struct result *result, const struct mix *mix)
             continue;
         sum += progress;
         squares += progress * progress;
-        logs += log(fmax(progress, 1e-4));
+        logs += log(fmin(fmax(progress, 1e-4), 2));
         result->least = fmin(result->least, progress);
         count++;
     }
@@ -155,6 +155,7 @@ static void look_for_worst(struct result *result, const struct world *world)
         const struct program *program = &world->program[i];
         ns p99 = program_latency(program, 0.99);
         double stretch = (double)p99 / (double)(program->kind.region.mean + COST_REGION);
+        result->longest_turns += world->quantum + program->longest_region;
         if (program->longest_wait > result->longest_wait)
             result->longest_wait = program->longest_wait;
         if (program->kind.is_load || !program->regions || stretch <= worst)

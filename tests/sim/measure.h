@@ -9,7 +9,8 @@ struct result {
     double least; /* the least of those */
     double fairness; /* Jain's index of the same */
     ns p50, p99; /* of a region, from the wish to its end: of the program for which p99 is the worst, in p99 / region */
-    ns longest_wait;               /* for a turn */
+    ns longest_wait;               /* for a turn, */
+    ns longest_turns;              /* and the longest turns of everybody, one after the other */
     double switches;               /* in a second, on each CPU */
     double progress[MIX_PROGRAMS]; /* work over ideal, of each program */
     uint64_t regions[MIX_PROGRAMS];

@@ -29,8 +29,10 @@ void mix_start(struct mix *mix, const char *name, unsigned cpus, ns time)
 
 void mix_add(struct mix *mix, unsigned count, struct kind kind)
 {
-    while (count-- && mix->programs < MIX_PROGRAMS)
+    while (count-- && mix->programs < MIX_PROGRAMS) {
+        kind.stream = mix->programs;
         mix->kind[mix->programs++] = kind;
+    }
 }
 
 /* ---- the table's ---- */
@@ -115,39 +117,78 @@ static enum spread random_spread(uint64_t *dice)
     return (enum spread)random_below(dice, 3);
 }
 
-static struct kind random_kind(uint64_t *dice, unsigned cpus, ns time)
+/* Of the machine: all, or a half. */
+static void choose_cpus(struct kind *kind, uint64_t *dice, unsigned cpus)
 {
-    unsigned part = random_below(dice, 4) ? cpus : cpus > 2 ? cpus / 2 : cpus; /* of the machine: all, or a half */
-    struct kind kind = kind_of(cpus, 0, random_length(dice), 0);
-    set_cpus(&kind, random_below(dice, 2) ? cpus - part : 0, part);
-    kind.size = random_below(dice, 2) ? part : 2 + random_below(dice, part - 1);
-    kind.gap.mean = random_below(dice, 2) ? 0 : random_length(dice);
-    kind.gap_sleeps = kind.gap.mean >= 200 * US && !random_below(dice, 2);
-    kind.region.spread = random_spread(dice);
-    kind.gap.spread = random_spread(dice);
-    kind.imbalance = random_below(dice, 2) ? 0.02 : 0.2;
+    unsigned part = random_below(dice, 4) || cpus == 2 ? cpus : cpus / 2;
+    set_cpus(kind, random_below(dice, 2) ? cpus - part : 0, part);
+    kind->size = random_below(dice, 2) ? part : 2 + random_below(dice, part - 1);
+}
+
+static void choose_lengths(struct kind *kind, uint64_t *dice)
+{
+    kind->region.mean = random_length(dice);
+    kind->gap.mean = random_below(dice, 2) ? 0 : random_length(dice);
+    kind->gap_sleeps = kind->gap.mean >= 200 * US && !random_below(dice, 2);
+    kind->region.spread = random_spread(dice);
+    kind->gap.spread = random_spread(dice);
+    kind->imbalance = random_below(dice, 2) ? 0.02 : 0.2;
+}
+
+static void choose_rest(struct kind *kind, uint64_t *dice, ns time)
+{
     if (!random_below(dice, 6))
-        kind.niceness = (int)random_below(dice, 3) * 5;
+        kind->niceness = (int)random_below(dice, 3) * 5;
     if (!random_below(dice, 8))
-        kind.waits = (enum turn_waits)(1 + random_below(dice, 2));
+        kind->waits = (enum turn_waits)(1 + random_below(dice, 2));
     if (!random_below(dice, 6))
-        kind.arrives = (ns)(random_part(dice) * (double)time / 2);
+        kind->arrives = (ns)(random_part(dice) * (double)time / 2);
     if (!random_below(dice, 8))
-        kind.dies = kind.arrives + time / 4 + (ns)(random_part(dice) * (double)time / 4);
+        kind->dies = kind->arrives + time / 4 + (ns)(random_part(dice) * (double)time / 4);
+}
+
+static struct kind random_kind(enum family family, uint64_t *dice, unsigned cpus, ns time)
+{
+    struct kind kind = kind_of(cpus, cpus, 0, 0);
+    choose_lengths(&kind, dice);
+    if (family == FAMILY_DENSE) {
+        kind.region.mean = kind.region.mean > 2 * MS ? 2 * MS : kind.region.mean;
+        kind.region.spread = kind.region.spread == HEAVY ? CONSTANT : kind.region.spread;
+        kind.gap = (struct length){CONSTANT, 0};
+        kind.gap_sleeps = false;
+    }
+    if (family == FAMILY_ANY) {
+        choose_cpus(&kind, dice, cpus);
+        choose_rest(&kind, dice, time);
+    }
     return kind;
 }
 
-void mix_random(struct mix *mix, uint64_t seed, unsigned cpus, unsigned most)
+void mix_random(struct mix *mix, enum family family, uint64_t seed)
 {
+    static const char *const name[] = {"alike", "dense", "any"};
+    static const unsigned machine[] = {2, 2, 4, 8, 16};
     uint64_t dice = random_seed(seed, 7777);
-    char name[sizeof mix->name];
     random_next(&dice);
-    unsigned programs = 2 + random_below(&dice, most - 1);
+    unsigned cpus = machine[random_below(&dice, 5)], programs = 2 + random_below(&dice, family == FAMILY_ALIKE ? 3 : 4);
     mix_start(mix, "", cpus, 500 * MS);
-    for (unsigned i = 0; i < programs; i++)
-        mix_add(mix, 1, random_kind(&dice, cpus, mix->time));
-    if (!random_below(&dice, 4))
+    snprintf(mix->name, sizeof mix->name, "%s %llu: %u CPUs, %u programs", name[family], (unsigned long long)seed, cpus,
+             programs);
+    struct kind kind = random_kind(family, &dice, cpus, mix->time);
+    for (unsigned i = 0; i < programs; i++) {
+        mix_add(mix, 1, kind);
+        if (family != FAMILY_ALIKE)
+            kind = random_kind(family, &dice, cpus, mix->time);
+    }
+    if (family == FAMILY_ANY && !random_below(&dice, 4))
         mix_add(mix, 1, load_of(cpus));
-    snprintf(name, sizeof name, "random mix %llu: %u CPUs, %u programs", (unsigned long long)seed, cpus, mix->programs);
-    memcpy(mix->name, name, sizeof name);
+}
+
+void mix_reverse(struct mix *mix)
+{
+    for (unsigned i = 0; i < mix->programs / 2; i++) {
+        struct kind kind = mix->kind[i];
+        mix->kind[i] = mix->kind[mix->programs - 1 - i];
+        mix->kind[mix->programs - 1 - i] = kind;
+    }
 }

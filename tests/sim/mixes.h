@@ -21,7 +21,16 @@ void mix_add(struct mix *mix, unsigned count, struct kind kind);
 /* The mixes of the table, one after the other; false: there are no more. */
 bool mix_named(struct mix *mix, unsigned number);
 
-/* A random one on so many CPUs, of two to `most` programs. */
-void mix_random(struct mix *mix, uint64_t seed, unsigned cpus, unsigned most);
+/* Random ones. */
+enum family {
+    FAMILY_ALIKE, /* copies of one program */
+    FAMILY_DENSE, /* programs of up to 2 ms regions, one after the other, each on all CPUs */
+    FAMILY_ANY,   /* lengths, sizes, masks, niceness, waits, arrivals, deaths, load that nobody manages */
+};
+
+void mix_random(struct mix *mix, enum family family, uint64_t seed);
+
+/* The same programs, the other way round in the table. */
+void mix_reverse(struct mix *mix);
 
 #endif

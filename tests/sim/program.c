@@ -110,6 +110,8 @@ static void end_region(struct world *world, struct program *program)
 {
     program->ended = world->machine.now;
     program->regions++;
+    if (program->ended - program->began > program->longest_region)
+        program->longest_region = program->ended - program->began;
     program->work += program->size * (double)(program->region + COST_REGION);
     count_latency(program, program->ended - program->wished);
     begin_gap(world, program);
@@ -336,8 +338,8 @@ static void make(struct world *world, struct program *program, const struct kind
     program->kind = *kind;
     program->size = world->strategy == STRATEGY_ONE || kind->is_load ? 1 : kind->size;
     program->spins = true;
-    program->dice = random_seed(seed, 2 * program->index);
-    program->uneven = random_seed(seed, 2 * program->index + 1);
+    program->dice = random_seed(seed, 2 * kind->stream);
+    program->uneven = random_seed(seed, 2 * kind->stream + 1);
     program->mate = calloc(program->size, sizeof *program->mate);
     if (!program->mate)
         abort();

@@ -37,6 +37,7 @@ struct kind {
     bool gap_sleeps;  /* or computes, on one thread */
     double imbalance; /* of the parts of a region: this much more or less than their mean */
     ns arrives, dies; /* 0: it does not */
+    unsigned stream;  /* its random numbers */
     bool is_load;     /* computes all the time on one thread, and is not managed */
 };
 
@@ -66,14 +67,18 @@ struct program {
     double work; /* CPU time that a perfect machine would have needed for what it did */
     uint64_t latency[LATENCIES];
     ns longest_wait; /* for a turn */
+    ns longest_region;
 
     /* Its side of the protocol. */
     bool spins;
-    bool is_member, is_in_region, is_in_ring, is_waiting, is_running, is_crowded;
+    bool is_member, is_in_region, is_in_ring, is_waiting, is_running, is_contended;
     bool is_last; /* this region is the last one of its turn */
     bool samples;
     uint64_t epoch;
     ns looked, charged, window, delayed;
+    struct turn_samples regions_seen, gaps_seen;
+    struct turn_crowd crowd;
+    unsigned turns, turns_then; /* that it has had, and when its delays were last read */
 };
 
 /* What a region of no work costs a team that spins. */

@@ -117,8 +117,13 @@ static void measure_delay(struct world *world, struct program *program)
         return;
     for (unsigned i = 0; i < program->size; i++)
         delayed += program->mate[i].thread.delayed;
-    program->is_crowded =
-        turn_is_crowded(program->is_crowded, (uint64_t)(delayed - program->delayed), (uint64_t)(now - program->window));
+    /* Beside others that are in the way, too, delays say nothing; but they do within one turn. */
+    bool is_in_turn = program->is_running && program->turns == program->turns_then;
+    if (!program->is_contended || is_in_turn)
+        turn_notice_delay(&program->crowd, (uint64_t)(delayed - program->delayed), (uint64_t)(now - program->window),
+                          is_in_turn, now);
+    program->turns_then = program->turns;
+    world->domain->row[program->index].is_crowded = turn_is_crowded(&program->crowd, now);
     program->delayed = delayed;
     program->window = now;
 }
@@ -129,9 +134,9 @@ void protocol_sample(struct world *world, struct program *program)
         return;
     struct turn_want *row = &world->domain->row[program->index];
     program->samples = false;
-    row->region_ns = turn_usual(row->region_ns, (uint64_t)(world->machine.now - program->began));
+    row->region_ns = turn_usual(&program->regions_seen, (uint64_t)(world->machine.now - program->began));
     if (program->ended)
-        row->gap_ns = turn_usual(row->gap_ns, (uint64_t)(program->wished - program->ended));
+        row->gap_ns = turn_usual(&program->gaps_seen, (uint64_t)(program->wished - program->ended));
 }
 
 /* ---- looking ---- */
@@ -141,7 +146,7 @@ static struct turn_verdict decide(struct world *world, struct program *program, 
 {
     const struct domain *domain = world->domain;
     const struct turn_table table = {domain->row, sizeof *domain->row, &domain->members, &domain->waiting};
-    return turn_decide(&table, domain->leader, program->index, program->is_crowded, ring, runs);
+    return turn_decide(&table, domain->leader, program->index, ring, runs);
 }
 
 static struct turn_verdict decide_and_join(struct world *world, struct program *program, struct share_set *ring,
@@ -150,12 +155,14 @@ static struct turn_verdict decide_and_join(struct world *world, struct program *
     struct domain *domain = world->domain;
     struct turn_verdict verdict = decide(world, program, ring, runs);
     bool takes_turns = verdict.way == TURN_RUN || verdict.way == TURN_WAIT;
-    if (takes_turns && !program->is_in_ring) {
+    bool begins_to_wait = verdict.way == TURN_WAIT && !program->is_waiting;
+    if (takes_turns && (!program->is_in_ring || begins_to_wait)) {
         const struct turn_table table = {domain->row, sizeof *domain->row, &domain->members, &domain->waiting};
         domain->row[program->index].service_us = turn_join(&table, ring, program->index);
         program->charged = world->machine.now;
     }
     program->is_in_ring = takes_turns;
+    program->is_contended = verdict.contended;
     return verdict;
 }
 
@@ -203,12 +210,23 @@ static bool watch_leader(struct world *world, struct program *program, const str
     return false;
 }
 
+/* Threads that spin whatever they are told are parked while it is not their turn, by a signal. */
+static void park(struct world *world, struct program *program)
+{
+    for (unsigned i = 1; i < program->size && program->kind.waits == TURN_WAITS_SPIN; i++) {
+        struct mate *mate = &program->mate[i];
+        if (mate->phase == PHASE_DOCK && mate->thread.state != THREAD_BLOCKED)
+            machine_stop(&world->machine, &mate->thread);
+    }
+}
+
 static void wait_on(struct world *world, struct program *program, bool is_first)
 {
     if (!program->is_waiting)
         world->domain->epoch += is_first;
     program->is_waiting = true;
     program->is_running = false;
+    park(world, program);
     share_add(&world->domain->waiting, program->index);
     machine_set_timer(&world->machine, program->index, world->machine.now + (is_first ? POLL : NAP));
 }
@@ -219,6 +237,7 @@ static ns run_on(struct world *world, struct program *program, const struct turn
     ns cost = 0, waited = world->machine.now - program->wished;
     bool is_turn = verdict->way == TURN_RUN;
     program->spins = verdict->way != TURN_GIVE_WAY;
+    program->turns += is_turn && !program->is_running;
     program->is_running = is_turn;
     if (program->is_waiting) {
         remove_from(&world->domain->waiting, program->index);
