@@ -21,7 +21,8 @@ enum {
     CROWDED_IN = 10, /* a team gives way from this part of its time on, */
     CROWDED_OUT = 50 /* until it is less than this one */
 };
-enum { HOLD_NS = 100000000, MOST_HOLD_NS = 1600000000 };
+/* How long a crowd in a turn is believed in; twice as long each time that it is seen again so soon. */
+static const int64_t hold_ns = 200000000, most_hold_ns = 3200000000, soon_ns = 500000000;
 
 /* Blocks and wake-ups in a region, as far as its first thread makes them. */
 enum { BLOCK_NS = 6000 };
@@ -107,18 +108,18 @@ static bool is_dense(const volatile struct turn_want *want)
     return region && region < LONG_NS && gap < IDLE_NS && (gap <= region || gap < CLOSE_NS);
 }
 
-/* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block: it computes only while
- * all of its threads have a CPU. */
+/* Whether a team does better to spin among `crowd` threads on each of its CPUs than to block, by far: it computes only
+ * while all of its threads have a CPU. */
 static bool spins_anyway(const volatile struct turn_want *want, unsigned crowd)
 {
     if (want->waits != TURN_WAITS_TOLD)
         return want->waits == TURN_WAITS_SPIN;
-    uint64_t region = want->region_ns, lost = region + REGION_NS, wakes = wakes_ns(threads_of(want));
+    uint64_t lost = (uint64_t)want->region_ns + REGION_NS, wakes = wakes_ns(threads_of(want));
     if (!is_dense(want))
         return false;
-    for (uint64_t other = 1; other < threads_of(want) && lost < region + REGION_NS + wakes; other++)
+    for (uint64_t other = 1; other < threads_of(want) && lost < wakes; other++)
         lost *= crowd;
-    return lost < region + REGION_NS + wakes;
+    return lost < wakes;
 }
 
 /* Its regions follow each other, its waits are ours to change, and if load that nobody manages is in its way, it spins
@@ -334,11 +335,11 @@ void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wal
     bool was_crowded = turn_is_crowded(crowd, now);
     bool is_delayed = delay_ns > wall_ns / (was_crowded ? CROWDED_OUT : CROWDED_IN);
     if (!is_in_turn) {
-        crowd->hold = HOLD_NS;
-        crowd->until = is_delayed ? now + HOLD_NS : now;
+        crowd->hold = hold_ns;
+        crowd->until = is_delayed ? now + hold_ns : now;
     } else if (is_delayed && !was_crowded) {
-        bool is_again = now - crowd->until < crowd->hold;
-        crowd->hold = !is_again ? HOLD_NS : crowd->hold < MOST_HOLD_NS / 2 ? 2 * crowd->hold : MOST_HOLD_NS;
+        bool is_again = crowd->hold && now - crowd->until < crowd->hold + soon_ns;
+        crowd->hold = !is_again ? hold_ns : crowd->hold < most_hold_ns / 2 ? 2 * crowd->hold : most_hold_ns;
         crowd->until = now + crowd->hold;
     }
 }

@@ -17,8 +17,8 @@ enum {
     ABANDONED =
         50 * MILLISECOND,      /* a sample that is as old was begun by a thread that has left its region another way */
     TICK_NS = 1 * MILLISECOND, /* a look is due after regions of about this length */
-    MOST_TICK_MASK = 255,
-    REFRESH = 20 * MILLISECOND,
+    MOST_TICK_MASK = 127,
+    REFRESH = 10 * MILLISECOND,
 };
 
 /* ---- lengths ---- */

@@ -165,10 +165,12 @@ static bool step_in(struct table_row *row, uint64_t turn, uint32_t tick_mask)
 }
 
 struct wait {
-    int64_t begun;   /* 0: it has not */
-    unsigned most;   /* members that took turns with us, at most */
-    unsigned leader; /* whose turn we wait for the end of, */
-    int64_t poll;    /* and when we look next: after about as long as it has had it */
+    int64_t begun;    /* 0: it has not */
+    unsigned most;    /* members that took turns with us, at most */
+    unsigned leader;  /* whose turn we wait for the end of, */
+    int64_t poll;     /* when we look next: after about as long as it has had it, */
+    uint32_t entered; /* how many regions it had entered when we last looked, */
+    int64_t counted;  /* and when that was */
     bool has_parked;
 };
 
@@ -230,14 +232,30 @@ static int64_t time_left(const struct wait *wait, int64_t now)
     return wait->begun + ((int64_t)settings.patience_ms + 2 * (int64_t)most * settings.quantum_ms) * MILLISECOND - now;
 }
 
-/* We are the next in line. If the leader's time is over it is told; if it does not use its turn, we have it. Whether
- * something has changed. */
-static bool push_on(uint64_t turn, struct view *view, int64_t now)
+/* Whether the leader has run far fewer regions since we last came here than it usually does in that time. */
+static bool is_slow(struct wait *wait, unsigned leader, int64_t now)
+{
+    const struct table_row *row = &place.table->row[leader];
+    uint32_t entered = (uint32_t)(load_relaxed(&row->activity) >> 32), before = wait->entered;
+    uint64_t usual = (uint64_t)load_relaxed(&row->want.region_ns) + load_relaxed(&row->want.gap_ns) + 1;
+    bool is_comparable = leader == wait->leader;
+    int64_t time = now - wait->counted;
+    wait->entered = entered;
+    wait->counted = now;
+    return is_comparable && (entered - before + 1) * 4 * usual < (uint64_t)time;
+}
+
+/* We are the next in line. If the leader's time is over it is told; if it does not use its turn, we have it. If it is
+ * slow, it is made to look whether something is in its way that only it can see. Whether something has changed. */
+static bool push_on(uint64_t turn, struct view *view, struct wait *wait, int64_t now)
 {
     unsigned leader = view->verdict.leader;
     if (leader != leader_of(turn) || look_is_idle(leader, now))
         return pass_turn(turn, place.index, now, view);
-    if (turn & TURN_ENDING || age_of(turn, now) < settings.quantum_ms)
+    if (is_slow(wait, leader, now))
+        look_touch();
+    turn = load_turn();
+    if (turn & TURN_ENDING || leader != leader_of(turn) || age_of(turn, now) < settings.quantum_ms)
         return false;
     return change_turn(turn, leader | TURN_ENDING, turn >> 32);
 }
@@ -335,7 +353,7 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
         }
         if (!wait.has_parked && gang->waits == TURN_WAITS_SPIN)
             wait.has_parked = park(row);
-        if (view.verdict.next != place.index || !push_on(turn, &view, now))
+        if (view.verdict.next != place.index || !push_on(turn, &view, &wait, now))
             sleep_until_woken(row, woken, &view, &wait, left);
     }
     end_wait(row, &wait, os_now());
