@@ -18,8 +18,9 @@ enum { WORTH = 150 };
 enum { AHEAD_US = 100000 };
 
 enum {
-    CROWDED_IN = 10, /* a team gives way from this part of its time on, */
-    CROWDED_OUT = 50 /* until it is less than this one */
+    CROWDED_IN = 10,  /* a team gives way from this part of its time on, */
+    CROWDED_OUT = 50, /* until it is less than this one; */
+    CROWDED_TURN = 4, /* and turns are given up, for longer, from this one on */
 };
 /* How long a crowd in a turn is believed in; twice as long each time that it is seen again so soon. */
 static const int64_t hold_ns = 200000000, most_hold_ns = 3200000000, soon_ns = 500000000;
@@ -333,7 +334,7 @@ uint64_t turn_join(const struct turn_table *table, const struct share_set *ring,
 void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wall_ns, bool is_in_turn, int64_t now)
 {
     bool was_crowded = turn_is_crowded(crowd, now);
-    bool is_delayed = delay_ns > wall_ns / (was_crowded ? CROWDED_OUT : CROWDED_IN);
+    bool is_delayed = delay_ns > wall_ns / (is_in_turn ? CROWDED_TURN : was_crowded ? CROWDED_OUT : CROWDED_IN);
     if (!is_in_turn) {
         crowd->hold = hold_ns;
         crowd->until = is_delayed ? now + hold_ns : now;

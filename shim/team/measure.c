@@ -18,7 +18,7 @@ enum {
         50 * MILLISECOND,      /* a sample that is as old was begun by a thread that has left its region another way */
     TICK_NS = 1 * MILLISECOND, /* a look is due after regions of about this length */
     MOST_TICK_MASK = 127,
-    REFRESH = 10 * MILLISECOND,
+    REFRESH = 20 * MILLISECOND,
 };
 
 /* ---- lengths ---- */
@@ -141,20 +141,27 @@ static void read_delays(struct measured *measured, int64_t wall, int64_t now)
     add_delay(os_tid(), &delays);
     pool_each_pooled(add_delay, &delays);
     measured->delays = delays;
-    if (before.thread == delays.thread && before.threads == delays.threads && before.turn == delays.turn &&
-        delays.sum >= before.sum)
+    if (wall >= REFRESH && before.thread == delays.thread && before.threads == delays.threads &&
+        before.turn == delays.turn && delays.sum >= before.sum)
         turn_notice_delay(&measured->crowd, delays.sum - before.sum, (uint64_t)wall, delays.turn, now);
+}
+
+/* After the first region the team has its threads. */
+static bool is_first(struct measured *measured)
+{
+    return measured->gaps.count == 1 && !measured->has_threads;
 }
 
 static bool refresh(struct table_row *row, int64_t now)
 {
     struct measured *measured = &team.measured;
     int64_t last = load_relaxed(&measured->refreshed);
-    if (measured->gaps.count > 1 && now - last < REFRESH)
+    if (now - last < REFRESH && !is_first(measured))
         return false;
     /* Of several threads one does it. */
     if (!cas_acquire(&measured->refreshed, last, now))
         return false;
+    measured->has_threads = measured->gaps.count;
     int niceness = member_niceness();
     read_delays(measured, now - last, now);
     bool is_crowded = turn_is_crowded(&measured->crowd, now);

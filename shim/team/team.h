@@ -29,6 +29,7 @@ struct sample {
 struct measured {
     struct sample sample;
     struct turn_samples regions, gaps;
+    bool has_threads;
     int64_t refreshed; /* when CPUs, niceness and delays were last read */
     struct delays {
         const void *thread; /* by which thread (its slot), */
