@@ -312,7 +312,10 @@ struct turn_verdict turn_decide(const struct turn_table *table, unsigned leader,
     }
     verdict.way = TURN_GIVE_WAY;
     *ring = ring_of(table, &rivals, mine->niceness);
-    return share_has(ring, me) ? take_turns(table, leader, me, ring, runs) : verdict;
+    if (share_has(ring, me))
+        return take_turns(table, leader, me, ring, runs);
+    *ring = (struct share_set){{0}}; /* those in it take turns with each other, and not with this one */
+    return verdict;
 }
 
 uint64_t turn_join(const struct turn_table *table, const struct share_set *ring, unsigned me)

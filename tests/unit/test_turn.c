@@ -197,6 +197,7 @@ static void a_service_is_not_made_to_wait(void **state)
     assert_int_equal(way_of(0), TURN_GIVE_WAY);
     put(0, 1, 0); /* it gains much more than the service would lose, and still */
     assert_int_equal(way_of(1), TURN_GIVE_WAY);
+    assert_int_equal(share_next(&ring, 0), SHARE_MEMBERS); /* nobody whose region it would have to wait for */
     assert_int_equal(way_of(0), TURN_RUN);
 }
 
@@ -614,6 +615,7 @@ static void check_verdict(unsigned leader, unsigned me)
     REQUIRE(is_within(&ring, &members) && is_within(&runs, &ring));
     REQUIRE(!takes_turns(verdict.way) || verdict.contended);
     REQUIRE(takes_turns(verdict.way) == is_in_ring);
+    REQUIRE(is_in_ring || share_next(&ring, 0) == SHARE_MEMBERS);
     REQUIRE((verdict.way == TURN_RUN) == share_has(&runs, me));
     REQUIRE((verdict.leader < SHARE_MEMBERS) == is_in_ring);
     REQUIRE(!is_in_ring || (share_has(&ring, verdict.leader) && share_has(&runs, verdict.leader)));
