@@ -82,13 +82,16 @@ static unsigned leader_of(const struct table *table)
     return table->turn & TURN_LEADER;
 }
 
-static const char *turn_of(const struct table *table, unsigned index, const struct share_set *members)
+static struct turn_verdict verdict_of(const struct table *table, unsigned index, const struct share_set *members)
 {
-    const struct table_row *row = &table->row[index];
-    const struct turn_table all = {&table->row[0].want, sizeof *row, members, members};
+    const struct turn_table all = {&table->row[0].want, sizeof table->row[0], members, members};
+    return turn_decide(&all, leader_of(table), index, NULL, NULL);
+}
+
+static const char *turn_of(const struct table_row *row, enum turn_way way)
+{
     if (!row->want.share.demand)
         return "-";
-    enum turn_way way = turn_decide(&all, leader_of(table), index, NULL, NULL).way;
     if (way == TURN_GIVE_WAY)
         return "gives way";
     if ((uint32_t)row->activity)
@@ -114,11 +117,12 @@ static json_t *describe(const struct table *table, unsigned index, const struct 
     char name[TABLE_NAME + 1] = "";
     memcpy(name, row->name, TABLE_NAME);
     const struct share_want *want = &row->want.share;
+    struct turn_verdict verdict = verdict_of(table, index, members);
     uint32_t most = want->wish > want->demand ? want->wish : want->demand;
     return needed(json_pack("{s:i, s:o, s:s, s:i, s:i, s:s, s:b, s:s, s:s, s:i, s:i, s:i, s:I}", "pid",
                             (int)(uint32_t)row->owner, "program", json_text(name), "mode", "managed", "demand",
-                            (int)want->demand, "wish", (int)most, "turn", turn_of(table, index, members), "leads",
-                            leader_of(table) == index && want->demand, "seat", seat_of(row), "memory", memory_of(row),
+                            (int)want->demand, "wish", (int)most, "turn", turn_of(row, verdict.way), "leads",
+                            verdict.leader == index && want->demand, "seat", seat_of(row), "memory", memory_of(row),
                             "running", (int)row->running, "parked", (int)row->parked, "downgrades",
                             (int)row->downgrades, "waited_ms", (json_int_t)row->waited_ms));
 }
@@ -169,7 +173,7 @@ static void print_members(const json_t *members)
 {
     size_t i;
     json_t *member;
-    printf("%8s  %-15s %-8s %6s  %-8s %-8s %7s %6s %10s %10s\n", "PID", "PROGRAM", "MODE", "DEMAND", "TURN", "SEAT",
+    printf("%8s  %-15s %-8s %6s  %-9s %-8s %7s %6s %10s %10s\n", "PID", "PROGRAM", "MODE", "DEMAND", "TURN", "SEAT",
            "RUNNING", "PARKED", "DOWNGRADES", "WAITED-MS");
     json_array_foreach(members, i, member)
     {
@@ -180,7 +184,7 @@ static void print_members(const json_t *members)
                     "mode", &mode, "demand", &demand, "turn", &turn, "leads", &leads, "seat", &seat, "running",
                     &running, "parked", &parked, "downgrades", &downgrades, "waited_ms", &waited);
         char *name = printable(program);
-        printf("%8d  %-15s %-8s %6d  %-8s %-8s %7d %6d %10d %10lld\n", pid, name, mode, demand, leads ? "leads" : turn,
+        printf("%8d  %-15s %-8s %6d  %-9s %-8s %7d %6d %10d %10lld\n", pid, name, mode, demand, leads ? "leads" : turn,
                seat, running, parked, downgrades, (long long)waited);
         free(name);
     }
