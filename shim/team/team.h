@@ -56,6 +56,7 @@ union team {
     };
     char page[12 * OS_PAGE];
 };
+_Static_assert(sizeof(union team) % OS_PAGE == 0, "whole pages are wiped");
 extern union team team __attribute__((visibility("hidden")));
 
 /* Before anything else is done with it. False: the kernel lacks what it takes. Context: any thread. */

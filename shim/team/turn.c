@@ -88,10 +88,16 @@ static bool is_listed(void)
     return load_relaxed(&place.table->active.word[place.index / 64]) >> place.index % 64 & 1;
 }
 
+/* Where a process has runtimes of several kinds, the table says how those wait that are most in the way. */
+static bool covers(enum turn_waits said, enum turn_waits waits)
+{
+    return said == waits || said == TURN_WAITS_SPIN || waits == TURN_WAITS_BLOCK;
+}
+
 /* Says what our gang wants, if that is not what the table says. */
 static void announce(struct table_row *row, const struct gang *gang)
 {
-    if (is_announced(row, gang) && is_listed() && load_relaxed(&row->want.waits) == gang->waits)
+    if (is_announced(row, gang) && is_listed() && covers(load_relaxed(&row->want.waits), gang->waits))
         return;
     uint32_t demand = load_relaxed(&row->want.share.demand);
     if (!demand) {
@@ -99,7 +105,8 @@ static void announce(struct table_row *row, const struct gang *gang)
         store_relaxed(&row->want.niceness, (int8_t)member_niceness());
         store_relaxed(&row->want.share.wish, 0);
     }
-    store_relaxed(&row->want.waits, (uint8_t)gang->waits);
+    if (!demand || !covers(load_relaxed(&row->want.waits), gang->waits))
+        store_relaxed(&row->want.waits, (uint8_t)gang->waits);
     if (gang->is_malleable)
         store_relaxed(&row->want.share.wish, gang->size);
     store_release(&row->want.share.demand, demand > needs(gang) ? demand : needs(gang));
@@ -363,7 +370,8 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
 /* Our row, after joining if need be; NULL: there is no domain to wait in. */
 static struct table_row *row_to_wait_in(enum symbol call, const void *caller)
 {
-    if (!team_prepare() || !park_start())
+    /* Alone by choice, or since it may make no system calls any more: then it makes none here. */
+    if (!load_relaxed(&place.alone) && (!team_prepare() || !park_start()))
         place_abandon();
     struct table_row *row = place_join();
     if (row && place_is_ours(row))

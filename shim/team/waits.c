@@ -97,8 +97,14 @@ void waits_find(struct waits *waits, uintptr_t base, const void *file)
 
 void waits_tell(struct waits *waits, bool are_short)
 {
-    /* Relaxed, both: a thread that misses it waits once more as before. */
+    /* Relaxed, all: a thread that misses it waits once more as before. */
     store_relaxed(&waits->are_short, are_short);
-    if (waits->spins)
-        store_relaxed(waits->spins, are_short ? SHORT_SPINS : LONG_SPINS);
+    uint64_t *spins = load_relaxed(&waits->spins);
+    if (!spins)
+        return;
+    uint64_t now = load_relaxed(spins);
+    if (now == LONG_SPINS || now == SHORT_SPINS)
+        store_relaxed(spins, are_short ? SHORT_SPINS : LONG_SPINS);
+    else
+        store_relaxed(&waits->spins, NULL); /* it has become something else: another copy is loaded there by now */
 }
