@@ -5,9 +5,14 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/os.h"
 #include "shim/text.h"
 
-enum { LONG_SPINS = 300000, SHORT_SPINS = 100, LEAVES_SOON = 10000 };
+enum { LONG_SPINS = 300000, SHORT_SPINS = WAITS_SHORT, LEAVES_SOON = 10000 };
+
+/* A runtime's data are some kilobytes; to read those of a large library that has a runtime inside would take its time,
+ * and memory. */
+enum { MOST_DATA = 256 * 1024 };
 
 /* ---- what the user has said ---- */
 
@@ -66,7 +71,9 @@ static struct range relro_of(uintptr_t base, const ElfW(Phdr) * headers, unsigne
 
 static uint64_t *find_counter(uintptr_t base, const ElfW(Ehdr) * file)
 {
-    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phentsize != sizeof(ElfW(Phdr)))
+    /* The loader has mapped the first page at least; program headers elsewhere need not be mapped at all. */
+    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phentsize != sizeof(ElfW(Phdr)) ||
+        file->e_phoff > OS_PAGE || file->e_phoff + file->e_phnum * sizeof(ElfW(Phdr)) > OS_PAGE)
         return NULL;
     const ElfW(Phdr) *headers = (const ElfW(Phdr) *)((const char *)file + file->e_phoff);
     struct range relro = relro_of(base, headers, file->e_phnum);
@@ -76,6 +83,8 @@ static uint64_t *find_counter(uintptr_t base, const ElfW(Ehdr) * file)
         if (headers[i].p_type != PT_LOAD || !(headers[i].p_flags & PF_W))
             continue;
         struct range data = {base + headers[i].p_vaddr, base + headers[i].p_vaddr + headers[i].p_memsz};
+        if (headers[i].p_memsz > MOST_DATA)
+            return NULL;
         if (relro.from >= data.from && relro.to <= data.to) {
             search((struct range){data.from, relro.from}, &found, &matches);
             data.from = relro.to;
@@ -97,14 +106,9 @@ void waits_find(struct waits *waits, uintptr_t base, const void *file)
 
 void waits_tell(struct waits *waits, bool are_short)
 {
-    /* Relaxed, all: a thread that misses it waits once more as before. */
-    store_relaxed(&waits->are_short, are_short);
-    uint64_t *spins = load_relaxed(&waits->spins);
-    if (!spins)
-        return;
-    uint64_t now = load_relaxed(spins);
+    uint64_t now = load_relaxed(waits->spins);
+    /* Relaxed: a thread that misses it waits once more as before. Anything else there is no counter any more: another
+     * copy is loaded at its place. */
     if (now == LONG_SPINS || now == SHORT_SPINS)
-        store_relaxed(spins, are_short ? SHORT_SPINS : LONG_SPINS);
-    else
-        store_relaxed(&waits->spins, NULL); /* it has become something else: another copy is loaded there by now */
+        store_relaxed(waits->spins, are_short ? SHORT_SPINS : LONG_SPINS);
 }
