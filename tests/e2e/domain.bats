@@ -1,106 +1,19 @@
 #!/usr/bin/env bats
-# Programs that share a machine take turns; whatever happens to the others, or to what they share, each ends with the
-# same results.
-# shellcheck disable=SC2030,SC2031  # each test has a shell of its own
+# Programs that share a machine, and the table in which they meet: whatever happens to the others, or to the table, each
+# ends with the same results.
+# shellcheck disable=SC2030,SC2031,SC2154  # each test has a shell of its own; members.bash sets the rest
 
 bats_require_minimum_version 1.8.0
 
 setup() {
     load helper
+    load members
     [ -x "$PROGRAMS/teams_work" ] || skip "built without OpenMP"
-    export UNIRUN_DOMAIN=domain-$BATS_ROOT_PID-$BATS_TEST_NUMBER
-    file=/dev/shm/unirun-4.$(id -u).$(stat -Lc %i /proc/self/ns/pid).$UNIRUN_DOMAIN
-    # Where another user can read it.
-    public=$(mktemp -d /tmp/unirun-public.XXXXXX)
-    chmod 755 "$public"
-    cp "$SHIM" "$PROGRAMS"/teams_{work,hold,moments,fork} "$public/"
-    preload=$public/libunirun_shim.so
-    expected=$("$PROGRAMS/teams_work" 300 2)
-    started=()
-    # Does the work of which $expected comes.
-    work=(env LD_PRELOAD="$preload" "$public/teams_work" 300 2)
+    set_domain domain
 }
 
 teardown() {
-    local pid
-    for pid in "${started[@]}"; do
-        kill -KILL "$pid" 2>/dev/null || true
-    done
-    rm -rf "${public:?}"
-    rm -f /dev/shm/unirun-*."$UNIRUN_DOMAIN"*
-}
-
-needs_root() {
-    [ "$(id -u)" -eq 0 ] || skip "needs root"
-}
-
-# managed COMMAND...: in managed mode, with an end. Works under setpriv, unshare and prlimit, too.
-managed() {
-    run --separate-stderr timeout 50 "$@"
-}
-
-# The work was done, and stderr is empty, or a single downgrade of that REASON.
-worked() {
-    local reason=${1:-}
-    [ "$status $output" = "0 $expected" ] || {
-        echo "exit status $status, output '$output' instead of '$expected', $stderr"
-        return 1
-    }
-    if [ -z "$reason" ]; then
-        [ -z "$stderr" ]
-    else
-        echo "stderr: $stderr"
-        [[ $stderr == "unirun["*"]: RuntimeWarning: GOMP_parallel downgraded to stdlib behaviour: "*"(reason=$reason caller=teams_work+0x"*" count=1)" ]]
-        [ "$(wc -l <<<"$stderr")" -eq 1 ]
-    fi
-}
-
-# members: process ids in the table.
-members() {
-    /usr/bin/python3 - "$file" <<'END'
-import struct, sys
-table = open(sys.argv[1], "rb").read()
-for row in range(struct.unpack_from("=I", table, 8)[0]):
-    owner = struct.unpack_from("=Q", table, 4096 + 384 * row)[0]
-    if owner:
-        print(owner & 0xffffffff)
-END
-}
-
-# hold NAME WHERE [VARIABLE=VALUE...]: starts teams_hold, waits until it is there. Its id is in $held, its output in
-# $BATS_TEST_TMPDIR/NAME, and `release NAME` lets it go on.
-hold() {
-    local name=$1 where=$2 fd
-    shift 2
-    mkfifo "$BATS_TEST_TMPDIR/$name.in"
-    env LD_PRELOAD="$preload" "$@" "$public/teams_hold" "$where" <"$BATS_TEST_TMPDIR/$name.in" \
-        >"$BATS_TEST_TMPDIR/$name" 2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
-    held=$!
-    started+=("$held")
-    exec {fd}>"$BATS_TEST_TMPDIR/$name.in"
-    printf -v "release_$name" %s "$fd"
-    wait_for_line "$BATS_TEST_TMPDIR/$name" there
-}
-
-release() {
-    local fd=release_$1
-    fd=${!fd}
-    echo >&"$fd" # others may have the other end open, too
-    exec {fd}>&-
-}
-
-# Until FILE has the LINE; the test's own time limit ends it.
-wait_for_line() {
-    until grep -qx "$2" "$1" 2>/dev/null; do
-        sleep 0.01
-    done
-}
-
-# What `hold NAME` started ends as it should.
-ended_well() {
-    wait "$held"
-    [ "$(cat "$BATS_TEST_TMPDIR/$1")" = "there
-done 2" ]
+    leave_domain
 }
 
 # ---- what is shared cannot be had ----
@@ -383,129 +296,6 @@ counted() {
     kill -KILL "$held"
     managed "${work[@]}"
     worked
-}
-
-@test "kill -9 of a member while it waits" {
-    hold one computing UNIRUN_PATIENCE_MS=60000
-    local first=$held
-    env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=60000 "$public/teams_work" 300 2 >/dev/null 2>&1 3>&- &
-    local second=$!
-    started+=("$second")
-    until members | grep -qx "$second"; do
-        sleep 0.01
-    done
-    kill -KILL "$second"
-    wait "$second" || true
-    held=$first
-    release one
-    ended_well one
-    managed "${work[@]}"
-    worked
-}
-
-@test "a member that is stopped in a region does not stop the others" {
-    hold one inside UNIRUN_PATIENCE_MS=60000
-    kill -STOP "$held"
-    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
-    worked
-    kill -CONT "$held"
-    release one
-    ended_well one
-    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
-}
-
-@test "a member that is stopped while it works does not stop the others" {
-    hold one busy UNIRUN_PATIENCE_MS=60000
-    kill -STOP "$held"
-    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
-    worked
-    kill -CONT "$held"
-    release one
-    ended_well one
-    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
-}
-
-@test "a member that rests between its regions does not stop the others" {
-    hold one between UNIRUN_PATIENCE_MS=60000
-    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
-    worked
-    release one
-    ended_well one
-    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
-}
-
-@test "a long region is waited for with patience, and no longer" {
-    hold one computing
-    UNIRUN_PATIENCE_MS=50 managed "${work[@]}"
-    [ "$status" -eq 0 ]
-    [ "$output" = "$expected" ]
-    [[ $stderr == "unirun["*"GOMP_parallel downgraded to stdlib behaviour: "*"(reason=turn caller=teams_work+0x"* ]]
-    release one
-    ended_well one
-    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
-}
-
-@test "in a long line everybody waits until those before have had their turns" {
-    local number
-    for number in {1..16}; do
-        env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=400 timeout 60 "$public/teams_work" 75 2 2000 \
-            >"$BATS_TEST_TMPDIR/out$number" 2>"$BATS_TEST_TMPDIR/err$number" 3>&- &
-        started+=($!)
-    done
-    wait "${started[@]}"
-    expected=$("$public/teams_work" 75 2)
-    for number in {1..16}; do
-        [ "$(cat "$BATS_TEST_TMPDIR/out$number")" = "$expected" ]
-    done
-    [ -z "$(cat "$BATS_TEST_TMPDIR"/err*)" ]
-}
-
-@test "a member whose team is blocked in a region lends its turn" {
-    hold one inside UNIRUN_PATIENCE_MS=60000
-    UNIRUN_PATIENCE_MS=60000 managed "${work[@]}"
-    worked
-    release one
-    ended_well one
-    [ ! -s "$BATS_TEST_TMPDIR/one.err" ]
-}
-
-@test "programs with long regions all end" {
-    local i
-    for i in 1 2 3; do
-        env LD_PRELOAD="$preload" UNIRUN_PATIENCE_MS=50 UNIRUN_QUANTUM_MS=10 timeout 50 "$public/teams_work" 5 2 300000 \
-            >"$BATS_TEST_TMPDIR/out$i" 2>"$BATS_TEST_TMPDIR/err$i" 3>&- &
-        started+=($!)
-    done
-    for i in 0 1 2; do
-        wait "${started[i]}"
-    done
-    expected=$("$public/teams_work" 5 2)
-    for i in 1 2 3; do
-        [ "$(cat "$BATS_TEST_TMPDIR/out$i")" = "$expected" ]
-    done
-    grep -q "reason=turn" "$BATS_TEST_TMPDIR"/err?
-}
-
-@test "two programs of a PID namespace that has no /proc of its own" {
-    needs_root
-    # shellcheck disable=SC2016
-    run timeout 50 unshare -p -f bash -c '
-        cd "$1" && mkfifo in
-        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_hold computing <in >out 2>err 3>&- &
-        exec 9>in
-        until grep -q there out; do sleep 0.01; done
-        UNIRUN_PATIENCE_MS=300 LD_PRELOAD=$2 ./teams_work 300 2 >out2 2>err2
-        echo >&9
-        wait %1' bash "$public" "$preload"
-    echo "$output"
-    [ "$status" -eq 0 ]
-    [ "$(cat "$public/out")" = "there
-done 2" ]
-    [ "$(cat "$public/out2")" = "$expected" ]
-    cat "$public/err" "$public/err2"
-    # Nobody took the other for dead.
-    [ ! -s "$public/err" ]
-    grep -q "reason=turn" "$public/err2"
 }
 
 # ---- chaos ----

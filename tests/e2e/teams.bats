@@ -346,10 +346,11 @@ on_two() {
 }
 
 # waiter PATTERN OPTION...: a program that waits for its turn, while another one is inside a region, has signal actions of
-# its own (SigCgt of /proc/PID/status) that match PATTERN; in the end it gets its team.
+# its own (SigCgt of /proc/PID/status) that match PATTERN; in the end it gets its team. Both are to spin.
 waiter() {
     local pattern=$1 holder waiter pid caught=
     shift
+    export OMP_WAIT_POLICY=active
     cd "$BATS_TEST_TMPDIR" || return
     rm -f ready held
     on_two env "$@" "$PROGRAMS/teams_park" ready held ${own:+own} >out 3>&- &
@@ -371,7 +372,7 @@ waiter() {
     [[ $caught =~ $pattern ]]
 }
 
-@test "the idle threads of a program that waits for its turn sleep in a signal handler, unless it uses the signal itself" {
+@test "where waits are to spin, idle threads of a program that waits for its turn sleep in a signal handler, unless it uses the signal itself" {
     [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
     export UNIRUN_PATIENCE_MS=20000 UNIRUN_QUANTUM_MS=1
     waiter '^01$'
@@ -382,15 +383,32 @@ waiter() {
     [ "$(cat out)" = "2 2, signals 0" ]
 }
 
+@test "a program whose waits are not to spin does not wait for its turn, and needs no signal" {
+    [ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+    unset OMP_WAIT_POLICY
+    export UNIRUN_PATIENCE_MS=20000
+    cd "$BATS_TEST_TMPDIR"
+    on_two timeout 30 "$PROGRAMS/teams_sizes" 0 held 3>&- &
+    while ! [ -e held ]; do sleep 0.01; done
+    # Its end is not waited for.
+    run --separate-stderr on_two timeout 30 "$PROGRAMS/teams_park" ready held own
+    [ "$output" = "2 2, signals 0" ]
+    [ -z "$stderr" ]
+    [ -e held ]
+    rm held
+    wait $!
+}
+
 @test "a region of one runtime inside a region of another never waits for a turn" {
-    # Two such programs at once: a member that waited would keep its own team's turn from ending.
+    # Two such programs at once, which take turns: a member that waited would keep its own team's turn from ending.
+    export OMP_WAIT_POLICY=active
     local number pids=()
     export UNIRUN_PATIENCE_MS=60000 UNIRUN_QUANTUM_MS=1
     for number in 1 2; do
-        on_two timeout 20 "$PROGRAMS/teams_within" "$BATS_FILE_TMPDIR"/plugin_{q,r}.so 20000 \
+        on_two timeout 20 "$PROGRAMS/teams_within" "$BATS_FILE_TMPDIR"/plugin_{q,r}.so 5000 \
             >"$BATS_TEST_TMPDIR/out$number" 2>&1 3>&- &
         pids+=($!)
     done
     wait "${pids[@]}"
-    [ "$(cat "$BATS_TEST_TMPDIR"/out[12])" = "$(printf '80000\n80000')" ]
+    [ "$(cat "$BATS_TEST_TMPDIR"/out[12])" = "$(printf '20000\n20000')" ]
 }
