@@ -19,7 +19,7 @@ enum { AHEAD_US = 100000 };
 
 enum {
     CROWDED_IN = 10,  /* a team gives way from this part of its time on, */
-    CROWDED_OUT = 50, /* until it is less than this one; */
+    CROWDED_OUT = 20, /* until it is less than this one; */
     CROWDED_TURN = 4, /* and turns are given up, for longer, from this one on */
 };
 /* How long a crowd in a turn is believed in; twice as long each time that it is seen again so soon. */

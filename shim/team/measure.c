@@ -175,7 +175,8 @@ static bool refresh(struct table_row *row, int64_t now)
                   is_crowded != load_relaxed(&row->want.is_crowded);
     store_relaxed(&row->want.niceness, (int8_t)niceness);
     store_relaxed(&row->want.is_crowded, is_crowded);
-    store_relaxed(&measured->cost, os_now() - now);
+    int64_t cost = os_now() - now; /* no more than so much: it may have had to wait for a CPU */
+    store_relaxed(&measured->cost, cost < MILLISECOND ? cost : MILLISECOND);
     return is_new;
 }
 
