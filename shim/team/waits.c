@@ -25,14 +25,28 @@ static bool is_soon(const char *count)
     return !*count && value <= LEAVES_SOON;
 }
 
+/* OMP_WAIT_POLICY=passive, in any case and with blanks around it, as OpenMP has it. */
+static bool is_passive(const char *value)
+{
+    static const char passive[] = "passive";
+    while (*value == ' ' || *value == '\t')
+        value++;
+    for (const char *at = passive; *at; at++, value++)
+        if ((*value | 0x20) != *at)
+            return false;
+    while (*value == ' ' || *value == '\t')
+        value++;
+    return !*value;
+}
+
 /* Whether anything was said; and what that comes to. The runtime reads its environment when it is loaded. */
 static bool user_has_said(enum turn_waits *kind)
 {
     bool has_policy = false, has_count = false;
     for (char **entry = environ; entry && *entry; entry++) {
-        const char *policy = text_rest(*entry, "OMP_WAIT_POLICY"), *count = text_rest(*entry, "GOMP_SPINCOUNT=");
+        const char *policy = text_rest(*entry, "OMP_WAIT_POLICY="), *count = text_rest(*entry, "GOMP_SPINCOUNT=");
         if (policy && !has_count)
-            *kind = strcasecmp(policy, "=passive") == 0 ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
+            *kind = is_passive(policy) ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
         if (count)
             *kind = is_soon(count) ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
         has_policy |= policy != NULL;
