@@ -19,7 +19,7 @@ enum { AHEAD_US = 100000 };
 
 enum {
     CROWDED_IN = 10,  /* a team gives way from this part of its time on, */
-    CROWDED_OUT = 50, /* until it is less than this one; */
+    CROWDED_OUT = 20, /* until it is less than this one; */
     CROWDED_TURN = 4, /* and turns are given up, for longer, from this one on */
 };
 /* How long a crowd in a turn is believed in; twice as long each time that it is seen again so soon. */
@@ -350,7 +350,7 @@ void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wal
 
 uint32_t turn_usual(struct turn_samples *samples, uint64_t length)
 {
-    uint32_t sorted[TURN_SAMPLES];
+    uint32_t sorted[TURN_SAMPLES] = {1};
     unsigned count = 0;
     samples->length[samples->count++ % TURN_SAMPLES] = length > UINT32_MAX ? UINT32_MAX : length ? (uint32_t)length : 1;
     for (unsigned i = 0; i < TURN_SAMPLES && samples->length[i]; i++) {

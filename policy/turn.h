@@ -81,7 +81,7 @@ static inline bool turn_is_crowded(const struct turn_crowd *crowd, int64_t now)
 void turn_notice_delay(struct turn_crowd *crowd, uint64_t delay_ns, uint64_t wall_ns, bool is_in_turn, int64_t now);
 
 /* The last lengths that were measured. All zero: none. */
-enum { TURN_SAMPLES = 7 };
+enum { TURN_SAMPLES = 15 };
 struct turn_samples {
     uint32_t length[TURN_SAMPLES], count;
 };

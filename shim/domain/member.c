@@ -235,8 +235,9 @@ void member_read_mask(int tid, struct share_want *want)
     cpu_set_t set;
     _Static_assert(sizeof set == sizeof want->cpus, "1,024 CPUs");
     CPU_ZERO(&set);
-    if (os_call(SYS_sched_getaffinity, tid, sizeof set, &set) < 0)
-        memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds */
+    long result = os_call(SYS_sched_getaffinity, tid, sizeof set, &set);
+    if (result < 0 && result != -ESRCH)
+        memset(&set, 0xff, sizeof set); /* more CPUs than the mask holds. A thread that is gone has none */
     memcpy(want->cpus, &set, sizeof set);
 }
 

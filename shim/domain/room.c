@@ -142,8 +142,9 @@ static void gather_rows(struct wait *wait, struct admit_memory *memory, uint32_t
         uint64_t owner = load_relaxed(&row->owner);
         if ((room_of(row) & SEAT_MASK) != SEAT_TAKEN || row == wait->row || !owner || !shares_room(row, scope))
             continue;
-        if (!observe(&watched_rows[i], (uint32_t)owner, now, wait) || !owner) {
-            member_clear(row, owner);
+        if (!observe(&watched_rows[i], (uint32_t)owner, now, wait)) {
+            if (member_life(owner) == LIFE_DEAD) /* in doubt it is alive, and cannot be looked at */
+                member_clear(row, owner);
             continue;
         }
         bool is_alike = program && load_relaxed(&row->program) == program;

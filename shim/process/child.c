@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <stdint.h>
 
-#include "shim/team/turn.h"
 #include "shim/process/admission.h"
 #include "shim/process/complete.h"
 #include "shim/process/fork.h"
@@ -11,6 +10,7 @@
 #include "shim/process/retry.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/turn.h"
 #include "shim/thread/leave.h"
 
 #define CALLER __builtin_return_address(0)

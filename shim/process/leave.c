@@ -4,12 +4,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shim/team/turn.h"
 #include "shim/process/admission.h"
 #include "shim/process/complete.h"
 #include "shim/process/propagate.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/turn.h"
 
 #define CALLER __builtin_return_address(0)
 

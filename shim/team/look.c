@@ -57,7 +57,8 @@ static bool is_inside(const struct table_row *row)
 bool look_is_waiting(const struct table_row *row, int64_t now)
 {
     uint32_t said = __atomic_load_n(&row->waiting, __ATOMIC_SEQ_CST); /* see wait_for_turn() */
-    return said && look_milliseconds(now) - said + 1 < HEARTBEAT_MS;
+    int32_t ago = (int32_t)(look_milliseconds(now) - said);           /* below 0: since `now` was read */
+    return said && ago < HEARTBEAT_MS && ago > -HEARTBEAT_MS;
 }
 
 /* Whether the program has used no CPU for a while, and its main thread does not want one. */

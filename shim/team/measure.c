@@ -18,7 +18,9 @@ enum {
         50 * MILLISECOND,      /* a sample that is as old was begun by a thread that has left its region another way */
     TICK_NS = 1 * MILLISECOND, /* a look is due after regions of about this length */
     MOST_TICK_MASK = 127,
-    REFRESH = 20 * MILLISECOND,
+    REFRESH = 20 * MILLISECOND, /* how often threads are looked at, */
+    REFRESH_WELL = 100 * MILLISECOND,
+    PART_OF_TIME = 200, /* or so that it takes no more than one part in these of the time, if they are many */
 };
 
 /* ---- lengths ---- */
@@ -130,20 +132,24 @@ static void add_delay(int tid, void *arg)
 }
 
 /* Of the calling thread and the pools' threads, since the last time that the same thread came here. Beside others that
- * are in the way, too, delays say nothing. */
-static void read_delays(struct measured *measured, int64_t wall, int64_t now)
+ * are in the way, too, delays say nothing. While all is well they are read rarely: that opens files. */
+static void read_delays(struct measured *measured, int64_t now)
 {
     const struct delays before = measured->delays;
-    struct delays delays = {.thread = &slot, .turn = load_relaxed(&team.turn_began)};
+    struct delays delays = {.thread = &slot, .turn = load_relaxed(&team.turn_began), .read = now};
+    bool is_contended = load_relaxed(&team.is_contended);
+    bool is_well = !is_contended && !turn_is_crowded(&measured->crowd, now);
+    if (is_well && before.thread && !before.turn && now - before.read < REFRESH_WELL)
+        return;
     measured->delays.thread = NULL;
-    if (load_relaxed(&team.is_contended) && !delays.turn)
+    if (is_contended && !delays.turn)
         return;
     add_delay(os_tid(), &delays);
     pool_each_pooled(add_delay, &delays);
     measured->delays = delays;
-    if (wall >= REFRESH && before.thread == delays.thread && before.threads == delays.threads &&
+    if (now - before.read >= REFRESH && before.thread == delays.thread && before.threads == delays.threads &&
         before.turn == delays.turn && delays.sum >= before.sum)
-        turn_notice_delay(&measured->crowd, delays.sum - before.sum, (uint64_t)wall, delays.turn, now);
+        turn_notice_delay(&measured->crowd, delays.sum - before.sum, (uint64_t)(now - before.read), delays.turn, now);
 }
 
 /* After the first region the team has its threads. */
@@ -156,19 +162,21 @@ static bool refresh(struct table_row *row, int64_t now)
 {
     struct measured *measured = &team.measured;
     int64_t last = load_relaxed(&measured->refreshed);
-    if (now - last < REFRESH && !is_first(measured))
+    if (now - last < REFRESH + PART_OF_TIME * load_relaxed(&measured->cost) && !is_first(measured))
         return false;
     /* Of several threads one does it. */
     if (!cas_acquire(&measured->refreshed, last, now))
         return false;
     measured->has_threads = measured->gaps.count;
     int niceness = member_niceness();
-    read_delays(measured, now - last, now);
+    read_delays(measured, now);
     bool is_crowded = turn_is_crowded(&measured->crowd, now);
     bool is_new = measure_cpus(row) || niceness != load_relaxed(&row->want.niceness) ||
                   is_crowded != load_relaxed(&row->want.is_crowded);
     store_relaxed(&row->want.niceness, (int8_t)niceness);
     store_relaxed(&row->want.is_crowded, is_crowded);
+    int64_t cost = os_now() - now; /* no more than so much: it may have had to wait for a CPU */
+    store_relaxed(&measured->cost, cost < MILLISECOND ? cost : MILLISECOND);
     return is_new;
 }
 

@@ -31,12 +31,14 @@ static struct place *place_of(const void *caller, unsigned attempt)
     return &places[((hash >> 32) + attempt) % PLACES];
 }
 
-/* Whether the loader still has it there. Before glibc 2.35 it cannot be asked, and is believed to. */
+/* Whether the loader still has it there. Before glibc 2.35 it cannot be asked, not even for our own code, and is
+ * believed to. */
 static bool is_loaded(const struct runtime_copy *runtime)
 {
     struct object object;
-    const void *inside = runtime->entry[0];
-    return !object_find(inside, &object) || (object.map == runtime->object && object.base == runtime->base);
+    if (object_find(runtime->entry[0], &object))
+        return object.map == runtime->object && object.base == runtime->base;
+    return !object_find((const void *)is_loaded, &object);
 }
 
 static bool still_holds(const struct place *place, const struct runtime_copy *runtime)
@@ -322,7 +324,7 @@ void runtime_postfork_child(void)
 {
     for (unsigned i = 0; i < COPIES; i++) {
         const struct runtime_copy *runtime = &copies[i];
-        if (!can_be_reset(runtime) || runtime->omp.get_level() > 0)
+        if (!runtime->object || !is_loaded(runtime) || !can_be_reset(runtime) || runtime->omp.get_level() > 0)
             continue; /* forked inside a region, whose end needs all that */
         struct choices choices = read_choices(&runtime->omp);
         char *data = (char *)pthread_self() + runtime->tls_distance;

@@ -30,12 +30,14 @@ struct measured {
     struct sample sample;
     struct turn_samples regions, gaps;
     bool has_threads;
+    int64_t cost;      /* how long that took, the last time */
     int64_t refreshed; /* when CPUs, niceness and delays were last read */
     struct delays {
         const void *thread; /* by which thread (its slot), */
         unsigned threads;   /* for how many, */
         int64_t turn;       /* and in which turn, by when it began; 0: in none */
-        uint64_t sum;       /* how long they had waited for CPUs until then, all together */
+        int64_t read;
+        uint64_t sum; /* how long they had waited for CPUs until then, all together */
     } delays;
     struct turn_crowd crowd;
 };
@@ -48,14 +50,17 @@ union team {
         uint64_t granted;
         uint32_t tick_mask; /* a tick is due when the count of regions has none of these bits */
         bool waits_are_short;
-        bool is_contended;  /* when we last looked */
-        int64_t turn_began; /* 0: no turn of ours has, since the last one was counted */
-        unsigned share;     /* of malleable gangs, under `granted` */
+        bool is_contended;       /* when we last looked */
+        int64_t turn_began;      /* 0: no turn of ours has, since the last one was counted */
+        int64_t impatient_until; /* a wait was in vain */
+        int32_t waiters;         /* threads that wait for a turn */
+        unsigned share;          /* of malleable gangs, under `granted` */
         struct measured measured;
         struct seen seen[TABLE_ROWS];
     };
     char page[12 * OS_PAGE];
 };
+_Static_assert(sizeof(union team) % OS_PAGE == 0, "whole pages are wiped");
 extern union team team __attribute__((visibility("hidden")));
 
 /* Before anything else is done with it. False: the kernel lacks what it takes. Context: any thread. */

@@ -1,6 +1,7 @@
 #include "shim/team/turn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "shim/atomic.h"
@@ -18,12 +19,18 @@
 
 enum {
     MILLISECOND = 1000000,
-    FIRST_POLL = MILLISECOND / 4, /* when the next in line looks whether the turn is used, */
-    LAST_POLL = 2 * MILLISECOND,  /* and, after twice as long each time, how often */
-    STEP = MILLISECOND / 2,       /* how often one whose turn it is looks whether the others have left */
-    NAP = 100 * MILLISECOND,      /* how often the others in line look whether there is a next one */
-    MOST_BEFORE = 64,             /* members whose turns are waited for */
+    FIRST_POLL = MILLISECOND / 4,     /* when the next in line looks whether the turn is used, */
+    LAST_POLL = 2 * MILLISECOND,      /* and, after twice as long each time, how often */
+    STEP = MILLISECOND / 2,           /* how often one whose turn it is looks whether the others have left */
+    NAP = 100 * MILLISECOND,          /* how often the others in line look whether there is a next one */
+    LATER_MS = 1000,                  /* a time that is no more than this later than `now` is one */
+    SHORT_PATIENCE = 5 * MILLISECOND, /* how long a team waits that has waited in vain, */
+    MOST_TRIES = 8,                   /* to enter while the table changes again and again */
+    MOST_BEFORE = 64,                 /* members whose turns are waited for */
 };
+
+/* since this long ago: the others may never leave, for it may be this program that they wait for. */
+#define IMPATIENCE (INT64_C(10000) * MILLISECOND)
 
 union team team __attribute__((aligned(OS_PAGE)));
 
@@ -42,10 +49,12 @@ static unsigned leader_of(uint64_t turn)
     return turn & TURN_LEADER;
 }
 
-/* How long the leader has had the turn. A clock that was set by garbage is one that has run out. */
+/* How long the leader has had the turn. It may have begun since `now` was read; a clock that was set by garbage is one
+ * that has run out. */
 static uint32_t age_of(uint64_t turn, int64_t now)
 {
-    return look_milliseconds(now) - (uint32_t)(turn >> 32);
+    uint32_t age = look_milliseconds(now) - (uint32_t)(turn >> 32);
+    return -age < LATER_MS ? 0 : age;
 }
 
 static uint64_t load_turn(void)
@@ -65,8 +74,8 @@ static bool change_turn(uint64_t turn, uint64_t leader, uint64_t since)
 static void wake(unsigned index)
 {
     struct table_row *row = &place.table->row[index];
-    add_relaxed(&row->wake, 1); /* the turn was changed before; the system call orders them */
-    os_wake_shared(&row->wake, 1);
+    add_relaxed(&row->wake, 1);          /* the turn was changed before; the system call orders them */
+    os_wake_shared(&row->wake, INT_MAX); /* all threads of the process that wait, rarely more than one */
 }
 
 /* ---- what we want ---- */
@@ -88,10 +97,16 @@ static bool is_listed(void)
     return load_relaxed(&place.table->active.word[place.index / 64]) >> place.index % 64 & 1;
 }
 
+/* Where a process has runtimes of several kinds, the table says how those wait that are most in the way. */
+static bool covers(enum turn_waits said, enum turn_waits waits)
+{
+    return said == waits || said == TURN_WAITS_SPIN || waits == TURN_WAITS_BLOCK;
+}
+
 /* Says what our gang wants, if that is not what the table says. */
 static void announce(struct table_row *row, const struct gang *gang)
 {
-    if (is_announced(row, gang) && is_listed() && load_relaxed(&row->want.waits) == gang->waits)
+    if (is_announced(row, gang) && is_listed() && covers(load_relaxed(&row->want.waits), gang->waits))
         return;
     uint32_t demand = load_relaxed(&row->want.share.demand);
     if (!demand) {
@@ -99,7 +114,8 @@ static void announce(struct table_row *row, const struct gang *gang)
         store_relaxed(&row->want.niceness, (int8_t)member_niceness());
         store_relaxed(&row->want.share.wish, 0);
     }
-    store_relaxed(&row->want.waits, (uint8_t)gang->waits);
+    if (!demand || !covers(load_relaxed(&row->want.waits), gang->waits))
+        store_relaxed(&row->want.waits, (uint8_t)gang->waits);
     if (gang->is_malleable)
         store_relaxed(&row->want.share.wish, gang->size);
     store_release(&row->want.share.demand, demand > needs(gang) ? demand : needs(gang));
@@ -148,7 +164,7 @@ static void step_out(struct table_row *row)
 {
     __atomic_sub_fetch(&row->activity, 1, __ATOMIC_SEQ_CST);
     uint64_t turn = load_turn();
-    if (turn != load_relaxed(&team.granted))
+    if (turn != load_relaxed(&team.granted) || load_relaxed(&team.measured.sample.thread) == &slot)
         leave_slowly(row, turn);
 }
 
@@ -171,17 +187,26 @@ struct wait {
     int64_t poll;     /* when we look next: after about as long as it has had it, */
     uint32_t entered; /* how many regions it had entered when we last looked, */
     int64_t counted;  /* and when that was */
+    unsigned tries;   /* to enter, in vain */
     bool has_parked;
 };
 
+/* Enters although the table changes faster than it can be looked at: for one region, under no turn word. */
+static uint64_t step_in_anyway(struct table_row *row)
+{
+    __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
 /* Its time is over: it runs beside those who would not go. They are not waited for again until their next region. */
-static void run_anyway(struct table_row *row, const struct gang *gang, const struct view *view)
+static void run_anyway(struct table_row *row, const struct gang *gang, const struct view *view, int64_t now)
 {
     for (unsigned i = share_next(&view->ring, 0); i < SHARE_MEMBERS; i = share_next(&view->ring, i + 1))
         if (i != place.index && (uint32_t)load_relaxed(&place.table->row[i].activity))
             look_lapse(i);
-    __atomic_add_fetch(&row->activity, UINT64_C(1) << 32 | 1, __ATOMIC_SEQ_CST);
-    store_relaxed(&team.granted, 0); /* for this one region */
+    step_in_anyway(row);
+    store_relaxed(&team.granted, 0);
+    store_relaxed(&team.impatient_until, now + IMPATIENCE);
     report_downgrade(gang->call, REASON_TURN, gang->caller);
 }
 
@@ -229,6 +254,8 @@ static void take(struct gang *gang, uint64_t turn, int64_t now, const struct vie
 static int64_t time_left(const struct wait *wait, int64_t now)
 {
     unsigned most = wait->most < MOST_BEFORE ? wait->most : MOST_BEFORE;
+    if (now < load_relaxed(&team.impatient_until))
+        return wait->begun + SHORT_PATIENCE - now;
     return wait->begun + ((int64_t)settings.patience_ms + 2 * (int64_t)most * settings.quantum_ms) * MILLISECOND - now;
 }
 
@@ -295,17 +322,19 @@ static void begin_to_wait(struct table_row *row, struct wait *wait, const struct
 {
     const struct turn_table table = {&place.table->row[0].want, sizeof *row, &view->members, &view->waiting};
     wait->begun = now;
+    add_relaxed(&team.waiters, 1);
     count_service(row, now);
     store_relaxed(&row->want.service_us, turn_join(&table, &view->ring, place.index));
 }
 
 static void end_wait(struct table_row *row, const struct wait *wait, int64_t now)
 {
+    park_end(); /* another thread may have parked what this one's team needs */
     if (!wait->begun)
         return;
     store_relaxed(&row->waited_ms, load_relaxed(&row->waited_ms) + look_milliseconds(now - wait->begun));
-    store_relaxed(&row->waiting, 0);
-    park_end();
+    if (add_relaxed(&team.waiters, -1) == 0) /* one that begins to wait meanwhile says so again with its next look */
+        store_relaxed(&row->waiting, 0);
 }
 
 static unsigned count(const struct share_set *set)
@@ -330,7 +359,10 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
         struct view view;
         look_round(leader_of(turn), now, &view);
         bool may_run = view.verdict.way != TURN_WAIT && !view.is_blocked;
-        if (may_run && step_in(row, turn, UINT32_MAX)) {
+        if (may_run && ++wait.tries > MOST_TRIES)
+            turn = step_in_anyway(row);
+        if (may_run && (!turn || step_in(row, turn, UINT32_MAX))) {
+            announce(row, gang); /* it may have been taken from us while we announced it before */
             take(gang, turn, now, &view);
             end_wait(row, &wait, now);
             return true;
@@ -347,7 +379,7 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
         wait.most = others > wait.most ? others : wait.most;
         int64_t left = time_left(&wait, now);
         if (left <= 0) {
-            run_anyway(row, gang, &view);
+            run_anyway(row, gang, &view, now);
             end_wait(row, &wait, now);
             return true;
         }
@@ -363,7 +395,8 @@ static bool wait_for_turn(struct table_row *row, struct gang *gang)
 /* Our row, after joining if need be; NULL: there is no domain to wait in. */
 static struct table_row *row_to_wait_in(enum symbol call, const void *caller)
 {
-    if (!team_prepare() || !park_start())
+    /* Alone by choice, or since it may make no system calls any more: then it makes none here. */
+    if (!load_relaxed(&place.alone) && (!team_prepare() || !park_start()))
         place_abandon();
     struct table_row *row = place_join();
     if (row && place_is_ours(row))
@@ -403,6 +436,8 @@ bool turn_enter(struct gang *gang)
         fit(gang);
     else if (!enter_slowly(gang))
         return false;
+    if (gang->waits == TURN_WAITS_SPIN)
+        park_end(); /* as in end_wait() */
     slot.owed = (uint16_t)load_relaxed(&place.stay);
     return true;
 }

@@ -5,9 +5,14 @@
 #include <unistd.h>
 
 #include "shim/atomic.h"
+#include "shim/os.h"
 #include "shim/text.h"
 
-enum { LONG_SPINS = 300000, SHORT_SPINS = 100, LEAVES_SOON = 10000 };
+enum { LONG_SPINS = 300000, SHORT_SPINS = WAITS_SHORT, LEAVES_SOON = 10000 };
+
+/* A runtime's data are some kilobytes; to read those of a large library that has a runtime inside would take its time,
+ * and memory. */
+enum { MOST_DATA = 256 * 1024 };
 
 /* ---- what the user has said ---- */
 
@@ -20,14 +25,28 @@ static bool is_soon(const char *count)
     return !*count && value <= LEAVES_SOON;
 }
 
+/* OMP_WAIT_POLICY=passive, in any case and with blanks around it, as OpenMP has it. */
+static bool is_passive(const char *value)
+{
+    static const char passive[] = "passive";
+    while (*value == ' ' || *value == '\t')
+        value++;
+    for (const char *at = passive; *at; at++, value++)
+        if ((*value | 0x20) != *at)
+            return false;
+    while (*value == ' ' || *value == '\t')
+        value++;
+    return !*value;
+}
+
 /* Whether anything was said; and what that comes to. The runtime reads its environment when it is loaded. */
 static bool user_has_said(enum turn_waits *kind)
 {
     bool has_policy = false, has_count = false;
     for (char **entry = environ; entry && *entry; entry++) {
-        const char *policy = text_rest(*entry, "OMP_WAIT_POLICY"), *count = text_rest(*entry, "GOMP_SPINCOUNT=");
+        const char *policy = text_rest(*entry, "OMP_WAIT_POLICY="), *count = text_rest(*entry, "GOMP_SPINCOUNT=");
         if (policy && !has_count)
-            *kind = strcasecmp(policy, "=passive") == 0 ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
+            *kind = is_passive(policy) ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
         if (count)
             *kind = is_soon(count) ? TURN_WAITS_BLOCK : TURN_WAITS_SPIN;
         has_policy |= policy != NULL;
@@ -66,7 +85,9 @@ static struct range relro_of(uintptr_t base, const ElfW(Phdr) * headers, unsigne
 
 static uint64_t *find_counter(uintptr_t base, const ElfW(Ehdr) * file)
 {
-    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phentsize != sizeof(ElfW(Phdr)))
+    /* The loader has mapped the first page at least; program headers elsewhere need not be mapped at all. */
+    if (memcmp(file->e_ident, ELFMAG, SELFMAG) != 0 || file->e_phentsize != sizeof(ElfW(Phdr)) ||
+        file->e_phoff > OS_PAGE || file->e_phoff + file->e_phnum * sizeof(ElfW(Phdr)) > OS_PAGE)
         return NULL;
     const ElfW(Phdr) *headers = (const ElfW(Phdr) *)((const char *)file + file->e_phoff);
     struct range relro = relro_of(base, headers, file->e_phnum);
@@ -76,6 +97,8 @@ static uint64_t *find_counter(uintptr_t base, const ElfW(Ehdr) * file)
         if (headers[i].p_type != PT_LOAD || !(headers[i].p_flags & PF_W))
             continue;
         struct range data = {base + headers[i].p_vaddr, base + headers[i].p_vaddr + headers[i].p_memsz};
+        if (headers[i].p_memsz > MOST_DATA)
+            return NULL;
         if (relro.from >= data.from && relro.to <= data.to) {
             search((struct range){data.from, relro.from}, &found, &matches);
             data.from = relro.to;
@@ -97,8 +120,9 @@ void waits_find(struct waits *waits, uintptr_t base, const void *file)
 
 void waits_tell(struct waits *waits, bool are_short)
 {
-    /* Relaxed, both: a thread that misses it waits once more as before. */
-    store_relaxed(&waits->are_short, are_short);
-    if (waits->spins)
+    uint64_t now = load_relaxed(waits->spins);
+    /* Relaxed: a thread that misses it waits once more as before. Anything else there is no counter any more: another
+     * copy is loaded at its place. */
+    if (now == LONG_SPINS || now == SHORT_SPINS)
         store_relaxed(waits->spins, are_short ? SHORT_SPINS : LONG_SPINS);
 }

@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include "policy/turn.h"
+#include "shim/atomic.h"
+
+enum { WAITS_SHORT = 100 };
 
 struct waits {
     uint64_t *spins; /* the runtime's counter; NULL: it is not ours to change */
     enum turn_waits kind;
-    bool are_short;
 };
 
 /* Finds the counters of a copy by their default values: exactly once in its writable data, or not at all. `base` is
@@ -27,7 +29,8 @@ void waits_tell(struct waits *waits, bool are_short);
 
 static inline void waits_follow(struct waits *waits, bool are_short)
 {
-    if (__builtin_expect(waits->are_short != are_short, false))
+    /* By what the counter says itself: several threads may have told it, and the runtime may have been loaded anew. */
+    if (waits->spins && __builtin_expect((load_relaxed(waits->spins) == WAITS_SHORT) != are_short, false))
         waits_tell(waits, are_short);
 }
 

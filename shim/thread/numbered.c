@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 
 #include "shim/domain/counts.h"
-#include "shim/team/turn.h"
 #include "shim/os.h"
 #include "shim/process/admission.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/turn.h"
 #include "shim/thread/change.h"
 #include "shim/thread/leave.h"
 #include "shim/thread/lineage.h"

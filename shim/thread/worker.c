@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 
 #include "shim/atomic.h"
-#include "shim/team/turn.h"
 #include "shim/hot.h"
 #include "shim/os.h"
 #include "shim/report/report.h"
 #include "shim/switchboard/switchboard.h"
+#include "shim/team/turn.h"
 #include "shim/thread/lineage.h"
 #include "shim/thread/pool.h"
 #include "shim/thread/spin.h"

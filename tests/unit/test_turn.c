@@ -447,7 +447,7 @@ static void who_joins_alone_keeps_what_it_had(void **state)
 
 /* ---- measured ---- */
 
-static void a_tenth_of_the_time_is_a_crowd_and_a_fiftieth_is_none(void **state)
+static void a_tenth_of_the_time_is_a_crowd_and_a_twentieth_is_none(void **state)
 {
     (void)state;
     struct turn_crowd crowd = {0, 0};
@@ -457,9 +457,9 @@ static void a_tenth_of_the_time_is_a_crowd_and_a_fiftieth_is_none(void **state)
     assert_false(turn_is_crowded(&crowd, 1020 * MS));
     turn_notice_delay(&crowd, 2 * MS + 1, 20 * MS, false, 1040 * MS);
     assert_true(turn_is_crowded(&crowd, 1040 * MS));
-    turn_notice_delay(&crowd, 400 * US + 1, 20 * MS, false, 1060 * MS);
+    turn_notice_delay(&crowd, 1000 * US + 1, 20 * MS, false, 1060 * MS);
     assert_true(turn_is_crowded(&crowd, 1060 * MS));
-    turn_notice_delay(&crowd, 400 * US, 20 * MS, false, 1080 * MS);
+    turn_notice_delay(&crowd, 1000 * US, 20 * MS, false, 1080 * MS);
     assert_false(turn_is_crowded(&crowd, 1080 * MS)); /* at once */
 }
 
@@ -892,7 +892,7 @@ int main(void)
         cmocka_unit_test(who_joins_does_not_make_up_for_its_absence),
         cmocka_unit_test(who_has_run_beside_others_does_not_wait_for_long),
         cmocka_unit_test(who_joins_alone_keeps_what_it_had),
-        cmocka_unit_test(a_tenth_of_the_time_is_a_crowd_and_a_fiftieth_is_none),
+        cmocka_unit_test(a_tenth_of_the_time_is_a_crowd_and_a_twentieth_is_none),
         cmocka_unit_test(the_first_sample_is_usual),
         cmocka_unit_test(what_is_usual_follows_and_outliers_do_not_count),
         cmocka_unit_test(a_crowd_in_a_turn_is_believed_in_for_longer_each_time),
