@@ -92,7 +92,7 @@ waits() {
     local name=$BATS_TEST_TMPDIR/$1 copy=${2:-} from count=9
     from=$(($(wc -l <"$name") + 1))
     until [ "$(tail -n +$((from + 1)) "$name" | sed -n "s/^${copy:+$copy }\([-0-9]*\)$/\1/p" | wc -l)" -ge "$count" ]; do
-        sleep 0.05
+        sleep 0.3 # the less there is to do here, the less is in the way
     done
     tail -n +$((from + 1)) "$name" | sed -n "s/^${copy:+$copy }\([-0-9]*\)$/\1/p" | head -n "$count" | kind_of "$count"
 }
