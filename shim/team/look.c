@@ -90,8 +90,9 @@ static bool is_active(unsigned index, int64_t now)
     struct table_row *row = &place.table->row[index];
     struct seen *seen = &team.seen[index];
     uint64_t activity = activity_of(row);
-    if (!seen->since && member_is_gone(load_relaxed(&row->owner))) {
-        member_clear(row, load_relaxed(&row->owner));
+    uint64_t owner = load_relaxed(&row->owner); /* once: by the next time it may be a new member's row */
+    if (!seen->since && member_is_gone(owner)) {
+        member_clear(row, owner);
         return false;
     }
     if (!seen->since || activity != seen->activity) {
